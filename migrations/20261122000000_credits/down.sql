@@ -1,0 +1,5 @@
+drop table requests;
+drop table ledger_entries;
+drop table usage_events;
+drop table grants;
+drop table customers;

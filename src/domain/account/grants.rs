@@ -1,0 +1,162 @@
+//! Decisions about grants: make, update, void.
+
+use std::sync::Arc;
+
+use super::booking::{Cause, Posting};
+use super::{Account, Dirt, RequestRecord, Slot};
+use crate::domain::command::{CreateGrant, Outcome, UpdateGrant, VoidGrant};
+use crate::domain::entry::{EntryType, RuleChange};
+use crate::domain::grant::{Figures, Grant, Notes, Priority, Status, Voided};
+use crate::domain::refusal::Refusal;
+use crate::domain::time::Timestamp;
+use crate::limits;
+
+impl Account {
+    /// The ladder: the key; the expiry, which depends on the clock; the limit.
+    pub(super) fn create_grant(
+        &mut self,
+        create: &CreateGrant,
+        actor: &Arc<str>,
+    ) -> Result<Outcome, Refusal> {
+        let payload = create.payload();
+        if let Some(prior) = self.requests.get(&create.request_id) {
+            let same_start = match (create.effective_at, prior.effective_at) {
+                (Some(sent), Some(before)) => sent == before,
+                _ => true,
+            };
+            if prior.payload != payload || !same_start {
+                return Err(Refusal::RequestIdReused);
+            }
+            let index = self.position(prior.grant_id).ok_or(Refusal::GrantNotFound)?;
+            return Ok(self.outcome(index, true));
+        }
+        let effective_at = create.effective_at.unwrap_or(self.now);
+        if let Some(end) = create.expires_at {
+            self.check_expiry(end, effective_at)?;
+        }
+        let open = self.grants().filter(|grant| grant.figures.remaining.is_positive()).count();
+        if open >= limits::OPEN_GRANTS_MAX {
+            return Err(Refusal::TooManyOpenGrants { limit: limits::OPEN_GRANTS_MAX });
+        }
+        let grant = Grant {
+            id: create.grant_id,
+            sequence: self.revision + 1,
+            scope: create.scope.clone(),
+            amount: create.amount,
+            priority: create.priority,
+            category: create.category,
+            effective_at,
+            expires_at: create.expires_at,
+            notes: Arc::new(create.notes.clone()),
+            figures: Figures::default(),
+            created_at: self.now,
+            updated_at: self.now,
+            created_by: Arc::clone(actor),
+            voided: None,
+        };
+        let after = Figures::of_new(create.amount);
+        self.insert(Slot { grant, dirt: Dirt::New });
+        let index = self.position(create.grant_id).ok_or(Refusal::GrantNotFound)?;
+        let posting = Posting::new(index, EntryType::Granted, &Figures::default(), after)?;
+        self.book(&posting, &Cause::call(actor, self.now));
+        let record = RequestRecord {
+            request_id: create.request_id.clone(),
+            payload,
+            effective_at: create.effective_at,
+            grant_id: create.grant_id,
+        };
+        self.requests.insert(record.request_id.clone(), record.clone());
+        self.changes.requests.push(record);
+        Ok(self.outcome(index, false))
+    }
+
+    /// The ladder: the grant; what changes nothing; the grant's end; the new expiry.
+    pub(super) fn update_grant(
+        &mut self,
+        update: &UpdateGrant,
+        actor: &Arc<str>,
+    ) -> Result<Outcome, Refusal> {
+        let mut index = self.position(update.grant_id).ok_or(Refusal::GrantNotFound)?;
+        let grant = &self.slots[index].grant;
+        let notes = Notes {
+            description: update.description.as_ref().unwrap_or(&grant.notes.description).clone(),
+            metadata: update.metadata.as_ref().unwrap_or(&grant.notes.metadata).clone(),
+        };
+        let change = RuleChange {
+            priority: update
+                .priority
+                .map(|new| new.unwrap_or(Priority::of_category(grant.category)))
+                .filter(|new| *new != grant.priority)
+                .map(|new| (grant.priority, new)),
+            expires_at: update
+                .expires_at
+                .filter(|new| *new != grant.expires_at)
+                .map(|new| (grant.expires_at, new)),
+        };
+        let rules_change = change != RuleChange::default();
+        if !rules_change && notes == *grant.notes {
+            return Ok(self.outcome(index, false));
+        }
+        if rules_change && matches!(grant.status(self.now), Status::Voided | Status::Expired) {
+            return Err(Refusal::GrantNotActive);
+        }
+        if let Some((_, Some(end))) = change.expires_at {
+            self.check_expiry(end, grant.effective_at)?;
+        }
+        let figures = grant.figures;
+        let slot = &mut self.slots[index];
+        slot.grant.notes = Arc::new(notes);
+        slot.grant.updated_at = self.now;
+        slot.dirt = slot.dirt.max(Dirt::Terms);
+        if rules_change {
+            slot.grant.priority = change.priority.map_or(slot.grant.priority, |(_, new)| new);
+            slot.grant.expires_at = change.expires_at.map_or(slot.grant.expires_at, |(_, new)| new);
+            let posting = Posting::new(index, EntryType::Updated, &figures, figures)?;
+            let cause = Cause { change: Some(change), ..Cause::call(actor, self.now) };
+            self.book(&posting, &cause);
+            self.sort();
+            index = self.position(update.grant_id).ok_or(Refusal::GrantNotFound)?;
+        }
+        self.record_at(self.now);
+        Ok(self.outcome(index, false))
+    }
+
+    /// The ladder: the grant; voided before, which is no error; the grant's end.
+    pub(super) fn void_grant(
+        &mut self,
+        void: &VoidGrant,
+        actor: &Arc<str>,
+    ) -> Result<Outcome, Refusal> {
+        let index = self.position(void.grant_id).ok_or(Refusal::GrantNotFound)?;
+        let grant = &self.slots[index].grant;
+        match grant.status(self.now) {
+            Status::Voided => return Ok(self.outcome(index, false)),
+            Status::Exhausted | Status::Expired => return Err(Refusal::GrantNotActive),
+            Status::Pending | Status::Active => {}
+        }
+        let before = grant.figures;
+        let posting = Posting::new(index, EntryType::Voided, &before, before.void()?)?;
+        let cause =
+            Cause { reason: Some(Arc::clone(&void.reason)), ..Cause::call(actor, self.now) };
+        self.book(&posting, &cause);
+        let slot = &mut self.slots[index];
+        slot.grant.voided = Some(Voided { at: self.now, reason: Arc::clone(&void.reason) });
+        slot.dirt = slot.dirt.max(Dirt::Terms);
+        Ok(self.outcome(index, false))
+    }
+
+    fn check_expiry(&self, end: Timestamp, effective_at: Timestamp) -> Result<(), Refusal> {
+        let rule = if end <= self.now {
+            "must be after now"
+        } else if end <= effective_at {
+            "must be after effective_at"
+        } else {
+            return Ok(());
+        };
+        Err(Refusal::InvalidField { field: "expires_at", rule })
+    }
+
+    fn outcome(&self, index: usize, replayed: bool) -> Outcome {
+        Outcome::Grant { grant: Box::new(self.slots[index].grant.clone()), replayed }
+    }
+}

@@ -1,0 +1,295 @@
+//! One customer's credits, and the decisions about them.
+//!
+//! An account is loaded, told the instant ([`Account::begin`], which books what is due), given
+//! commands one after another ([`Account::apply`]), and leaves behind what must be written
+//! ([`Account::changes`]). Nothing here waits, reads a clock or touches the database.
+
+mod booking;
+mod grants;
+mod usage;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::amount::AmountError;
+use super::command::{Action, Command, Outcome};
+use super::entry::Entry;
+use super::grant::Grant;
+use super::ids::{Customer, EventId, GrantId, RequestId};
+use super::order;
+use super::refusal::Refusal;
+use super::time::{Timestamp, Windows};
+use super::usage::UsageEvent;
+
+/// What a request id did: enough to tell a repetition from another payload, and to find the
+/// grant it made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestRecord {
+    /// The key.
+    pub request_id: RequestId,
+    /// [`super::command::CreateGrant::payload`] of what was sent.
+    pub payload: Uuid,
+    /// `effective_at` as sent.
+    pub effective_at: Option<Timestamp>,
+    /// The grant it made.
+    pub grant_id: GrantId,
+}
+
+/// How a grant in hand differs from its row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Dirt {
+    Clean,
+    Figures,
+    Terms,
+    New,
+}
+
+#[derive(Debug, Clone)]
+struct Slot {
+    grant: Grant,
+    dirt: Dirt,
+}
+
+/// What must be written after a batch.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// Ledger entries, by sequence.
+    pub entries: Vec<Entry>,
+    /// Usage events recorded.
+    pub events: Vec<Arc<UsageEvent>>,
+    /// Request ids used.
+    pub requests: Vec<RequestRecord>,
+}
+
+/// A customer's credits in hand.
+#[derive(Debug, Clone)]
+pub struct Account {
+    customer: Customer,
+    known: bool,
+    revision: i64,
+    version: i64,
+    recorded_at: Option<Timestamp>,
+    now: Timestamp,
+    windows: Windows,
+    /// In the order of consumption: every open grant, and for the time of a batch those that its
+    /// commands name.
+    slots: Vec<Slot>,
+    events: HashMap<EventId, Arc<UsageEvent>>,
+    requests: HashMap<RequestId, RequestRecord>,
+    changes: Changes,
+}
+
+/// What the database knows of a customer, besides the grants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The last sequence of the ledger.
+    pub revision: i64,
+    /// Counts the batches that changed a grant's row: tells a cache whether it is current.
+    pub version: i64,
+    /// The last instant at which something was recorded.
+    pub recorded_at: Timestamp,
+}
+
+impl Account {
+    /// The account of a customer never mentioned before.
+    #[must_use]
+    pub fn unknown(customer: Customer, windows: Windows) -> Self {
+        Self {
+            customer,
+            known: false,
+            revision: 0,
+            version: 0,
+            recorded_at: None,
+            now: Timestamp::UNIX_EPOCH,
+            windows,
+            slots: Vec::new(),
+            events: HashMap::new(),
+            requests: HashMap::new(),
+            changes: Changes::default(),
+        }
+    }
+
+    /// A known customer's account, with all open grants.
+    #[must_use]
+    pub fn known(
+        customer: Customer,
+        windows: Windows,
+        standing: Standing,
+        grants: Vec<Grant>,
+    ) -> Self {
+        let mut account = Self {
+            known: true,
+            revision: standing.revision,
+            version: standing.version,
+            recorded_at: Some(standing.recorded_at),
+            ..Self::unknown(customer, windows)
+        };
+        account.slots = grants.into_iter().map(|grant| Slot { grant, dirt: Dirt::Clean }).collect();
+        account.sort();
+        account
+    }
+
+    /// Takes up where another batch left off: the grants are current, but something without
+    /// entries (usage that no grant paid) may have been recorded since.
+    pub fn resume(&mut self, standing: Standing) {
+        self.revision = standing.revision;
+        self.recorded_at = Some(standing.recorded_at);
+    }
+
+    /// Adds a grant that a command names, open or not.
+    pub fn name_grant(&mut self, grant: Grant) {
+        if self.position(grant.id).is_none() {
+            self.insert(Slot { grant, dirt: Dirt::Clean });
+        }
+    }
+
+    /// Adds what an event id did before.
+    pub fn remember_event(&mut self, event: UsageEvent) {
+        self.events.insert(event.event_id.clone(), Arc::new(event));
+    }
+
+    /// Adds what a request id did before.
+    pub fn remember_request(&mut self, request: RequestRecord) {
+        self.requests.insert(request.request_id.clone(), request);
+    }
+
+    /// Sets the instant of the decisions to come and books what has fallen due by then.
+    ///
+    /// The instant is `clock`, but never before the last one recorded: replicas whose clocks
+    /// differ cannot disagree, and sequence and time run together.
+    ///
+    /// # Errors
+    /// [`AmountError::OutOfRange`], never for sound figures.
+    pub fn begin(&mut self, clock: Timestamp) -> Result<(), AmountError> {
+        self.now = self.recorded_at.map_or(clock, |last| last.max(clock));
+        self.book_due()
+    }
+
+    /// Decides one command and books what it does.
+    ///
+    /// # Errors
+    /// A [`Refusal`]; then nothing of the command was done.
+    pub fn apply(&mut self, command: &Command) -> Result<Outcome, Refusal> {
+        match &command.action {
+            Action::CreateGrant(create) => self.create_grant(create, &command.actor),
+            Action::UpdateGrant(update) => self.update_grant(update, &command.actor),
+            Action::VoidGrant(void) => self.void_grant(void, &command.actor),
+            Action::RecordUsage(usage) => self.record_usage(usage, &command.actor),
+            Action::BookDue => Ok(Outcome::Booked),
+        }
+    }
+
+    /// Ends the deciding: counts the version up where a grant's row is to change.
+    pub fn seal(&mut self) {
+        if self.slots.iter().any(|slot| slot.dirt > Dirt::Clean) {
+            self.version += 1;
+        }
+    }
+
+    /// Makes the account what the next batch will find, once its changes are committed.
+    pub fn committed(&mut self) {
+        self.known |= self.is_dirty();
+        self.changes = Changes::default();
+        self.events.clear();
+        self.requests.clear();
+        let (now, windows) = (self.now, self.windows);
+        self.slots.retain_mut(|slot| {
+            slot.dirt = Dirt::Clean;
+            slot.grant.is_open(now, &windows)
+        });
+    }
+
+    /// Whether anything must be written.
+    #[must_use]
+    pub fn is_dirty(&self) -> bool {
+        !self.changes.entries.is_empty()
+            || !self.changes.events.is_empty()
+            || self.slots.iter().any(|slot| slot.dirt > Dirt::Clean)
+    }
+
+    /// Whether the customer has a row.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.known
+    }
+
+    /// Whose account it is.
+    #[must_use]
+    pub fn customer(&self) -> &Customer {
+        &self.customer
+    }
+
+    /// Revision, version and the last recorded instant, as they are to be written.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        Standing {
+            revision: self.revision,
+            version: self.version,
+            recorded_at: self.recorded_at.unwrap_or(self.now),
+        }
+    }
+
+    /// The instant of the decisions.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The configured windows.
+    #[must_use]
+    pub fn windows(&self) -> &Windows {
+        &self.windows
+    }
+
+    /// What must be written, besides grants.
+    #[must_use]
+    pub fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    /// The grants in hand, in the order of consumption.
+    pub fn grants(&self) -> impl Iterator<Item = &Grant> {
+        self.slots.iter().map(|slot| &slot.grant)
+    }
+
+    /// Grants made since the account was loaded.
+    pub fn new_grants(&self) -> impl Iterator<Item = &Grant> {
+        self.with_dirt(|dirt| dirt == Dirt::New)
+    }
+
+    /// Grants whose rules or notes changed (their figures may have, too).
+    pub fn grants_with_new_terms(&self) -> impl Iterator<Item = &Grant> {
+        self.with_dirt(|dirt| dirt == Dirt::Terms)
+    }
+
+    /// Grants of which only figures changed.
+    pub fn grants_with_new_figures(&self) -> impl Iterator<Item = &Grant> {
+        self.with_dirt(|dirt| dirt == Dirt::Figures)
+    }
+
+    /// How much room the account takes in a cache, in grants; one at least.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.slots.len() + 1
+    }
+
+    fn with_dirt(&self, wanted: impl Fn(Dirt) -> bool) -> impl Iterator<Item = &Grant> {
+        self.slots.iter().filter(move |slot| wanted(slot.dirt)).map(|slot| &slot.grant)
+    }
+
+    fn position(&self, id: GrantId) -> Option<usize> {
+        self.slots.iter().position(|slot| slot.grant.id == id)
+    }
+
+    fn insert(&mut self, slot: Slot) {
+        let before = |other: &Slot| order::by_consumption(&other.grant, &slot.grant).is_lt();
+        let place = self.slots.partition_point(before);
+        self.slots.insert(place, slot);
+    }
+
+    fn sort(&mut self) {
+        self.slots.sort_by(|a, b| order::by_consumption(&a.grant, &b.grant));
+    }
+}

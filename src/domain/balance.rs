@@ -1,0 +1,173 @@
+//! A customer's balance at an instant, derived from the account.
+
+use super::account::Account;
+use super::amount::{Amount, AmountError};
+use super::currency::Currency;
+use super::grant::{Grant, Priority, Scope, Status};
+use super::ids::{GrantId, Metric};
+use super::time::Timestamp;
+
+/// Which grants to count: those that could pay for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PayingFor {
+    /// All of them.
+    Anything,
+    /// Usage of this metric.
+    Metric(Metric),
+    /// Invoices in this currency.
+    Currency(Currency),
+}
+
+impl PayingFor {
+    fn counts(&self, scope: &Scope) -> bool {
+        match self {
+            Self::Anything => true,
+            Self::Metric(metric) => scope.covers(metric),
+            Self::Currency(currency) => *scope == Scope::Money(*currency),
+        }
+    }
+}
+
+/// Sum over live grants of one scope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Total {
+    /// The same currency, or the same set of metrics.
+    pub scope: Scope,
+    /// Spendable now.
+    pub available: Amount,
+    /// Set aside by holds.
+    pub held: Amount,
+    /// Not yet spent.
+    pub remaining: Amount,
+}
+
+/// One grant's part in a balance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantBalance {
+    /// The grant.
+    pub grant_id: GrantId,
+    /// Its scope, to print its amounts.
+    pub scope: Scope,
+    /// Its status.
+    pub status: Status,
+    /// Its priority.
+    pub priority: Priority,
+    /// Its end.
+    pub expires_at: Option<Timestamp>,
+    /// Spendable now.
+    pub available: Amount,
+    /// Set aside by holds.
+    pub held: Amount,
+    /// Not yet spent.
+    pub remaining: Amount,
+}
+
+/// What will expire, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpcomingExpiration {
+    /// The grant.
+    pub grant_id: GrantId,
+    /// When.
+    pub expires_at: Timestamp,
+    /// Of what scope.
+    pub scope: Scope,
+    /// How much, if nothing of it is spent before.
+    pub amount: Amount,
+}
+
+/// A customer's balance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Balance {
+    /// The customer's last sequence.
+    pub revision: i64,
+    /// The instant it speaks of.
+    pub as_of: Timestamp,
+    /// By scope, in the order in which the first grant of each is consumed.
+    pub totals: Vec<Total>,
+    /// Live, pending, and any with held > 0, in the order of consumption.
+    pub grants: Vec<GrantBalance>,
+    /// Soonest first.
+    pub upcoming_expirations: Vec<UpcomingExpiration>,
+}
+
+impl Balance {
+    /// The balance of an account that was told the instant ([`Account::begin`]).
+    ///
+    /// # Errors
+    /// [`AmountError::OutOfRange`] where a total leaves the exact range.
+    pub fn of(account: &Account, paying_for: &PayingFor) -> Result<Self, AmountError> {
+        let now = account.now();
+        let mut balance = Self {
+            revision: account.standing().revision,
+            as_of: now,
+            totals: Vec::new(),
+            grants: Vec::new(),
+            upcoming_expirations: Vec::new(),
+        };
+        for grant in account.grants().filter(|grant| paying_for.counts(&grant.scope)) {
+            balance.count(grant, now)?;
+        }
+        balance.upcoming_expirations.sort_by_key(|upcoming| upcoming.expires_at);
+        Ok(balance)
+    }
+
+    fn count(&mut self, grant: &Grant, now: Timestamp) -> Result<(), AmountError> {
+        let status = grant.status(now);
+        let standing = matches!(status, Status::Active | Status::Pending);
+        let held = grant.figures.held;
+        if !standing && held.is_zero() {
+            return Ok(());
+        }
+        let live = status == Status::Active;
+        let available = if live { grant.figures.free()? } else { Amount::ZERO };
+        let remaining = grant.figures.remaining;
+        self.grants.push(GrantBalance {
+            grant_id: grant.id,
+            scope: grant.scope.clone(),
+            status,
+            priority: grant.priority,
+            expires_at: grant.expires_at,
+            available,
+            held,
+            remaining,
+        });
+        if live || held.is_positive() {
+            let counted = if live { remaining } else { held };
+            self.add_to_total(&grant.scope, available, held, counted)?;
+        }
+        if let Some(expires_at) = grant.expires_at
+            && standing
+            && grant.figures.free()?.is_positive()
+        {
+            self.upcoming_expirations.push(UpcomingExpiration {
+                grant_id: grant.id,
+                expires_at,
+                scope: grant.scope.clone(),
+                amount: grant.figures.free()?,
+            });
+        }
+        Ok(())
+    }
+
+    fn add_to_total(
+        &mut self,
+        scope: &Scope,
+        available: Amount,
+        held: Amount,
+        remaining: Amount,
+    ) -> Result<(), AmountError> {
+        let index = match self.totals.iter().position(|total| total.scope == *scope) {
+            Some(index) => index,
+            None => {
+                let (available, held, remaining) = (Amount::ZERO, Amount::ZERO, Amount::ZERO);
+                self.totals.push(Total { scope: scope.clone(), available, held, remaining });
+                self.totals.len() - 1
+            }
+        };
+        let total = &mut self.totals[index];
+        total.available = total.available.plus(available)?;
+        total.held = total.held.plus(held)?;
+        total.remaining = total.remaining.plus(remaining)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,182 @@
+//! Ids: those that callers give and those that creditd makes.
+
+use std::fmt;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::limits;
+
+/// Why a text is not an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    /// Empty.
+    #[error("is required")]
+    Missing,
+    /// More than 255 bytes.
+    #[error("must be at most {} bytes of UTF-8", limits::ID_BYTES_MAX)]
+    TooLong,
+    /// A control character.
+    #[error("must not contain control characters")]
+    ControlCharacter,
+    /// White space at either end.
+    #[error("must not begin or end with a space")]
+    SpaceAtEnd,
+    /// A grant id that is no UUID.
+    #[error("must be a grant's id, a UUID")]
+    NotAUuid,
+}
+
+fn check(text: &str) -> Result<(), IdError> {
+    if text.is_empty() {
+        return Err(IdError::Missing);
+    }
+    if text.len() > limits::ID_BYTES_MAX {
+        return Err(IdError::TooLong);
+    }
+    if text.chars().any(char::is_control) {
+        return Err(IdError::ControlCharacter);
+    }
+    if text.trim().len() != text.len() {
+        return Err(IdError::SpaceAtEnd);
+    }
+    Ok(())
+}
+
+macro_rules! caller_ids {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Reads an id: 1 to 255 bytes of UTF-8, no control characters, no space at either
+            /// end.
+            ///
+            /// # Errors
+            /// The first rule of [`IdError`] that the text breaks.
+            pub fn parse(text: &str) -> Result<Self, IdError> {
+                check(text)?;
+                Ok(Self(text.into()))
+            }
+
+            /// Takes a text that was parsed before, from the database.
+            #[must_use]
+            pub fn stored(text: String) -> Self {
+                Self(text.into())
+            }
+
+            /// The text as the caller gave it.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+    )*};
+}
+
+caller_ids! {
+    /// A usage event's id, unique per customer.
+    EventId;
+    /// A mutation's idempotency key, unique per customer across RPCs.
+    RequestId;
+    /// A metric's name.
+    Metric;
+}
+
+/// Whoever owns credits: the caller's id, and the key that rows carry.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Customer {
+    /// UUIDv5 of the external id in [`Customer::NAMESPACE`]: no look-up is needed to know it,
+    /// and it shards.
+    pub key: Uuid,
+    /// The id that callers use.
+    pub external_id: Arc<str>,
+}
+
+impl Customer {
+    /// Namespace of the customers' keys (UUIDv5, RFC 9562). Never to be changed.
+    pub const NAMESPACE: Uuid = Uuid::from_u128(0x6372_6564_6974_6400_8000_6375_7374_6f6d);
+
+    /// Reads a customer's id.
+    ///
+    /// # Errors
+    /// The first rule of [`IdError`] that the text breaks.
+    pub fn parse(external_id: &str) -> Result<Self, IdError> {
+        check(external_id)?;
+        Ok(Self::stored(external_id))
+    }
+
+    /// Takes an id that was parsed before, from the database.
+    #[must_use]
+    pub fn stored(external_id: &str) -> Self {
+        let key = Uuid::new_v5(&Self::NAMESPACE, external_id.as_bytes());
+        Self { key, external_id: external_id.into() }
+    }
+}
+
+/// A grant's id, made by creditd.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GrantId(pub Uuid);
+
+impl GrantId {
+    /// A fresh id (UUIDv7: they grow with time, so that index pages fill in order).
+    #[must_use]
+    pub fn fresh() -> Self {
+        Self(Uuid::now_v7())
+    }
+
+    /// Reads a grant's id.
+    ///
+    /// # Errors
+    /// [`IdError::Missing`] or [`IdError::NotAUuid`].
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        if text.is_empty() {
+            return Err(IdError::Missing);
+        }
+        Uuid::try_parse(text).map(Self).map_err(|_| IdError::NotAUuid)
+    }
+}
+
+impl fmt::Display for GrantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_hyphenated().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_keep_the_published_rules() {
+        for good in ["a", "a b", "顧客-1", &"x".repeat(255)] {
+            assert!(EventId::parse(good).is_ok(), "{good}");
+        }
+        for (bad, error) in [
+            ("", IdError::Missing),
+            (" a", IdError::SpaceAtEnd),
+            ("a\u{a0}", IdError::SpaceAtEnd),
+            ("a\nb", IdError::ControlCharacter),
+            ("a\0", IdError::ControlCharacter),
+            ("a\u{85}b", IdError::ControlCharacter),
+            (&"x".repeat(256), IdError::TooLong),
+            (&"é".repeat(128), IdError::TooLong),
+        ] {
+            assert_eq!(EventId::parse(bad), Err(error), "{bad:?}");
+        }
+        assert_eq!(GrantId::parse("nope"), Err(IdError::NotAUuid));
+    }
+}

@@ -1,0 +1,15 @@
+//! FLOOR 0: the rules. Pure: no async, no wire, no database, no clock.
+
+pub mod account;
+pub mod amount;
+pub mod balance;
+pub mod command;
+pub mod currency;
+pub mod drawdown;
+pub mod entry;
+pub mod grant;
+pub mod ids;
+pub mod order;
+pub mod refusal;
+pub mod time;
+pub mod usage;

@@ -1,0 +1,54 @@
+//! Usage events: what a customer used, and who paid.
+
+use super::amount::Amount;
+use super::grant::Metadata;
+use super::ids::{EventId, GrantId, Metric};
+use super::time::Timestamp;
+
+/// What one grant paid of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allocation {
+    /// The grant.
+    pub grant_id: GrantId,
+    /// What it paid.
+    pub amount: Amount,
+}
+
+/// What to do with usage that grants do not cover.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Uncovered {
+    /// Record it and report the uncovered part.
+    #[default]
+    AllowOverage,
+    /// Record nothing and refuse.
+    Reject,
+}
+
+/// A recorded usage event. `quantity = covered + uncovered + reversed`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageEvent {
+    /// The caller's id.
+    pub event_id: EventId,
+    /// What was used.
+    pub metric: Metric,
+    /// How much.
+    pub quantity: Amount,
+    /// When, for the business.
+    pub timestamp: Timestamp,
+    /// Whether the caller gave the timestamp: one that was left out agrees with any.
+    pub timestamp_given: bool,
+    /// The policy it was recorded under; a part of what was sent.
+    pub policy: Uncovered,
+    /// The caller's notes.
+    pub metadata: Metadata,
+    /// What no grant paid.
+    pub uncovered: Amount,
+    /// What was given back since.
+    pub reversed: Amount,
+    /// Which grants paid, in the order of consumption.
+    pub allocations: Vec<Allocation>,
+    /// Sequences of the first and last ledger entry it made; none where no grant paid.
+    pub entries: Option<(i64, i64)>,
+    /// When creditd took it in.
+    pub recorded_at: Timestamp,
+}

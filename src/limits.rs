@@ -1,0 +1,105 @@
+//! Every cap in the program, named, with its reason. A limit that is not here does not exist.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+// --- What callers may send -------------------------------------------------------------------
+
+/// Bytes of an id given by a caller (customer, event, request, metric …): room for any
+/// composite key, small enough to sit in an index entry beside a UUID.
+pub const ID_BYTES_MAX: usize = 255;
+/// Characters of a grant's description: a paragraph, not a document.
+pub const DESCRIPTION_CHARS_MAX: usize = 1_000;
+/// Characters of the reason of a void: the same as a description.
+pub const REASON_CHARS_MAX: usize = 1_000;
+/// Metadata pairs on one object: what the field's other services allow.
+pub const METADATA_PAIRS_MAX: usize = 50;
+/// Characters of a metadata key.
+pub const METADATA_KEY_CHARS_MAX: usize = 40;
+/// Characters of a metadata value.
+pub const METADATA_VALUE_CHARS_MAX: usize = 500;
+/// Metrics that one unit grant may be tied to.
+pub const METRICS_MAX: usize = 50;
+/// Highest (that is, last consumed) priority of a grant.
+pub const PRIORITY_MAX: u8 = 100;
+/// Bytes of an amount as text: 16 digits, a point, 12 decimals, and generous trailing zeros.
+pub const AMOUNT_BYTES_MAX: usize = 64;
+/// Items of a page where the caller names no number.
+pub const PAGE_SIZE_DEFAULT: u32 = 100;
+/// Items of a page at most: a response stays well under gRPC's 4 MiB default.
+pub const PAGE_SIZE_MAX: u32 = 1_000;
+/// Usage events in one StreamUsage request: a batch the engine can take whole.
+pub const STREAM_EVENTS_MAX: usize = 1_000;
+/// Candidates that PreviewUsage lists: an answer of some 600 KB.
+pub const PREVIEW_CANDIDATES_MAX: usize = 10_000;
+/// Bytes of one request message: 1,000 events of ordinary size, with room for metadata.
+pub const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+// --- What a customer may have ----------------------------------------------------------------
+
+/// Open grants of one customer: every decision may look at all of them.
+pub const OPEN_GRANTS_MAX: usize = 10_000;
+/// How far ahead of the clock an event's timestamp may lie: the skew of a caller's clock.
+pub const TIMESTAMP_AHEAD_MAX: TimeDelta = TimeDelta::minutes(5);
+/// How far behind the clock an event's timestamp may lie, unless configured: a month's billing
+/// run, and some days to repair it.
+pub const MAX_EVENT_AGE_DEFAULT: Duration = Duration::from_secs(35 * 24 * 3_600);
+/// How long after its expiry a grant may still pay for a late event, unless configured.
+pub const LATE_USAGE_WINDOW_DEFAULT: Duration = Duration::from_secs(72 * 3_600);
+
+// --- The engine ------------------------------------------------------------------------------
+
+/// Lanes, unless configured: measured on two cores, one is too few and four gain little.
+pub const LANES_DEFAULT: u16 = 2;
+/// Commands in one batch, unless configured: 100 costs a third of the throughput.
+pub const BATCH_COMMANDS_DEFAULT: u16 = 2_000;
+/// Commands that may wait in one lane, unless configured: a few full batches, that is well under
+/// a second of work; beyond it a unary call is told OVERLOADED and a stream waits.
+pub const LANE_QUEUE_DEFAULT: u32 = 10_000;
+/// Grants kept in one lane's cache between batches: about 25 MB.
+pub const LANE_CACHE_GRANTS: usize = 50_000;
+/// How long a batch is retried while the database is away, before its callers get UNAVAILABLE:
+/// longer than a restart of PostgreSQL, shorter than a caller's patience.
+pub const BATCH_RETRY_FOR: Duration = Duration::from_secs(10);
+/// First pause before a lane connects again; it doubles up to [`RECONNECT_PAUSE_MAX`].
+pub const RECONNECT_PAUSE_MIN: Duration = Duration::from_millis(20);
+/// Longest pause between two attempts to connect.
+pub const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(1);
+/// How often a batch that lost a race (deadlock, serialization failure, a customer that another
+/// replica inserted first) is tried again before its callers get ABORTED.
+pub const CONFLICT_RETRIES_MAX: u32 = 5;
+/// StreamUsage requests of one stream that may be in flight: enough to keep every lane busy,
+/// little enough that a stream's memory stays small.
+pub const STREAM_IN_FLIGHT: usize = 8;
+/// What callers are told to wait before they try again.
+pub const RETRY_AFTER: Duration = Duration::from_millis(250);
+
+// --- The database ----------------------------------------------------------------------------
+
+/// Connections that reads share, unless configured.
+pub const READ_POOL_DEFAULT: u16 = 8;
+/// How long a read waits for a connection of the pool before UNAVAILABLE.
+pub const POOL_WAIT_MAX: Duration = Duration::from_secs(5);
+/// How long one attempt to connect may take.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the start waits for a database that is not there yet.
+pub const STARTUP_WAIT: Duration = Duration::from_secs(30);
+/// Statement timeout of every connection: nothing that creditd asks takes this long on a healthy
+/// database, and a stuck one must not hold a lane for ever.
+pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a statement waits for a lock: another replica's batch takes milliseconds.
+pub const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+
+// --- Tasks -----------------------------------------------------------------------------------
+
+/// Customers that one sweeper pass books: bounds the commands it adds to the lanes' queues.
+pub const SWEEP_CUSTOMERS_MAX: u32 = 1_000;
+/// Longest sleep of the sweeper: another replica may have made a grant that is due sooner.
+pub const SWEEP_SLEEP_MAX: Duration = Duration::from_secs(30);
+/// Shortest sleep of the sweeper: a pass that left work behind does not spin.
+pub const SWEEP_SLEEP_MIN: Duration = Duration::from_millis(50);
+/// How often health asks the database.
+pub const HEALTH_EVERY: Duration = Duration::from_secs(1);
+/// How long the drain at the end may take before open connections are cut.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);

@@ -1,0 +1,131 @@
+//! The statements of one batch: two round trips, whose number of statements does not depend on
+//! the batch's size.
+//!
+//! 1. [`Batch::open`]: BEGIN, lock the customers in the order of their keys, read the clock, and
+//!    load what the commands need, all in one pipeline. The lock is a statement of its own: a
+//!    statement that waited for a lock returns other tables' rows as of before the wait.
+//! 2. [`Batch::save`]: write rows, figures, entries, revisions and COMMIT, all in one pipeline.
+
+mod load;
+mod save;
+
+use std::collections::HashMap;
+
+use diesel_async::{AsyncConnectionCore as _, AsyncPgConnection};
+use futures_util::future::join_all;
+use uuid::Uuid;
+
+pub use load::Wanted;
+pub(super) use load::{EventSqlType, event_columns, event_draws};
+
+use super::clock::Clock;
+use super::error::Result;
+use super::statement::Statement;
+use crate::domain::account::Account;
+use crate::domain::time::{Timestamp, Windows};
+
+struct Begin;
+struct Commit;
+struct Rollback;
+
+/// The accounts of one batch, by the customers' keys.
+pub type Accounts = HashMap<Uuid, Account>;
+
+/// A transaction that is open on a lane's connection.
+///
+/// Dropping it leaves the transaction open: the lane then drops the connection, too.
+pub struct Batch<'c> {
+    conn: &'c AsyncPgConnection,
+}
+
+/// What a batch begins with.
+pub struct Opened<'c> {
+    /// The transaction.
+    pub batch: Batch<'c>,
+    /// The accounts, each with what its commands need.
+    pub accounts: Accounts,
+    /// The clock, read after the locks.
+    pub clock: Timestamp,
+}
+
+impl<'c> Batch<'c> {
+    /// Begins a transaction, locks the customers and loads their accounts; `cached` accounts are
+    /// used where they are still current.
+    ///
+    /// # Errors
+    /// As the database says; the connection must then be rolled back or dropped.
+    pub async fn open(
+        conn: &'c AsyncPgConnection,
+        wanted: &Wanted,
+        cached: Accounts,
+        windows: Windows,
+        clock: &Clock,
+    ) -> Result<Opened<'c>> {
+        let begin = run(conn, Statement::<Begin, (), ()>::new("BEGIN", (), ""));
+        let locked = load::lock(conn, wanted);
+        let clock = clock.read(conn);
+        let loaded = load::Loaded::read(conn, wanted, &cached);
+        let (begun, locked, clock, loaded) = tokio::join!(begin, locked, clock, loaded);
+        begun?;
+        let (locked, clock, loaded) = (locked?, clock?, loaded?);
+        let accounts = load::assemble(wanted, locked, loaded, cached, windows)?;
+        Ok(Opened { batch: Self { conn }, accounts, clock })
+    }
+
+    /// Writes what the accounts have changed and commits.
+    ///
+    /// # Errors
+    /// As the database says; whether it committed is then unknown.
+    pub async fn save(self, accounts: &Accounts) -> Result<()> {
+        let mut statements = save::statements(self.conn, accounts)?;
+        statements.push(run(self.conn, Statement::<Commit, (), ()>::new("COMMIT", (), "")));
+        // All of them, even where one fails: COMMIT is in the pipeline, and that of an aborted
+        // transaction returns Ok, so that every earlier result counts.
+        let results = join_all(statements).await;
+        results.into_iter().collect::<Result<Vec<_>>>().map(drop)
+    }
+
+    /// Ends a batch that changed nothing.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn close(self) -> Result<()> {
+        run(self.conn, Statement::<Rollback, (), ()>::new("ROLLBACK", (), "")).await.map(drop)
+    }
+}
+
+/// Reads accounts without locking or writing, as one snapshot, for what `validate_only` and
+/// previews ask.
+///
+/// # Errors
+/// As the database says.
+pub async fn peek(
+    conn: &mut AsyncPgConnection,
+    wanted: &Wanted,
+    windows: Windows,
+    clock: &Clock,
+) -> Result<(Accounts, Timestamp)> {
+    use diesel_async::SimpleAsyncConnection as _;
+    conn.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+    let standing = load::standing(conn, wanted).await;
+    let clock = clock.read(conn).await;
+    let loaded = load::Loaded::read(conn, wanted, &Accounts::new()).await;
+    conn.batch_execute("ROLLBACK").await?;
+    let accounts = load::assemble(wanted, standing?, loaded?, Accounts::new(), windows)?;
+    Ok((accounts, clock?))
+}
+
+type Running<'c> = std::pin::Pin<Box<dyn Future<Output = Result<usize>> + Send + 'c>>;
+
+/// Starts a statement that returns no rows. It is sent when the future is first polled.
+fn run<'c, Id, Binds>(
+    mut conn: &'c AsyncPgConnection,
+    statement: Statement<Id, (), Binds>,
+) -> Running<'c>
+where
+    Id: 'static,
+    Binds: diesel::query_builder::QueryFragment<diesel::pg::Pg>,
+{
+    let running = conn.execute_returning_count(statement);
+    Box::pin(async move { Ok(running.await?) })
+}

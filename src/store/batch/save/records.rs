@@ -1,0 +1,95 @@
+//! Writing what is only ever added: usage events, ledger entries, used keys.
+
+use diesel::sql_types::{BigInt, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::AsyncPgConnection;
+
+use super::super::super::error::Result;
+use super::super::super::rows::{change_json, entry_type_name, metadata_json};
+use super::super::super::statement::Statement;
+use super::super::{Running, run};
+use super::{Of, amounts, column};
+use crate::domain::account::RequestRecord;
+use crate::domain::entry::Entry;
+use crate::domain::usage::{Uncovered, UsageEvent};
+
+struct InsertEvents;
+struct InsertEntries;
+struct InsertRequests;
+
+pub(super) fn insert_events<'c>(
+    conn: &'c AsyncPgConnection,
+    rows: &[Of<'_, UsageEvent>],
+) -> Result<Running<'c>> {
+    let statement = Statement::<InsertEvents, (), _>::new(
+        "INSERT INTO usage_events (customer_id, event_id, metric, quantity, uncovered, \
+         timestamp, recorded_at, first_sequence, last_sequence, timestamp_given, reject, \
+         metadata, reversed) SELECT x.*, 0 FROM unnest(",
+        (
+            column::<SqlUuid, _, _>(rows, |of| of.key),
+            column::<Text, _, _>(rows, |of| of.row.event_id.as_str()),
+            column::<Text, _, _>(rows, |of| of.row.metric.as_str()),
+            amounts(rows, |of| of.row.quantity)?,
+            amounts(rows, |of| of.row.uncovered)?,
+            column::<Timestamptz, _, _>(rows, |of| of.row.timestamp),
+            column::<Timestamptz, _, _>(rows, |of| of.row.recorded_at),
+            column::<Nullable<BigInt>, _, _>(rows, |of| of.row.entries.map(|range| range.0)),
+            column::<Nullable<BigInt>, _, _>(rows, |of| of.row.entries.map(|range| range.1)),
+            column::<Bool, _, _>(rows, |of| of.row.timestamp_given),
+            column::<Bool, _, _>(rows, |of| of.row.policy == Uncovered::Reject),
+            column::<Nullable<Jsonb>, _, _>(rows, |of| metadata_json(&of.row.metadata)),
+        ),
+        ") AS x",
+    );
+    Ok(run(conn, statement))
+}
+
+pub(super) fn insert_entries<'c>(
+    conn: &'c AsyncPgConnection,
+    rows: &[Of<'_, Entry>],
+) -> Result<Running<'c>> {
+    let statement = Statement::<InsertEntries, (), _>::new(
+        "INSERT INTO ledger_entries (customer_id, sequence, grant_id, type, amount, \
+         balance_after, held_amount, held_after, event_id, reason, change, actor, occurred_at, \
+         recorded_at) SELECT * FROM unnest(",
+        (
+            column::<SqlUuid, _, _>(rows, |of| of.key),
+            column::<BigInt, _, _>(rows, |of| of.row.sequence),
+            column::<SqlUuid, _, _>(rows, |of| of.row.grant_id.0),
+            column::<Text, _, _>(rows, |of| entry_type_name(of.row.kind)),
+            amounts(rows, |of| of.row.amount)?,
+            amounts(rows, |of| of.row.balance_after)?,
+            amounts(rows, |of| of.row.held_amount)?,
+            amounts(rows, |of| of.row.held_after)?,
+            column::<Nullable<Text>, _, _>(rows, |of| {
+                of.row.event_id.as_ref().map(|id| id.as_str())
+            }),
+            column::<Nullable<Text>, _, _>(rows, |of| of.row.reason.as_deref()),
+            column::<Nullable<Jsonb>, _, _>(rows, |of| of.row.change.as_ref().map(change_json)),
+            column::<Text, _, _>(rows, |of| &*of.row.actor),
+            column::<Timestamptz, _, _>(rows, |of| of.row.occurred_at),
+            column::<Timestamptz, _, _>(rows, |of| of.row.recorded_at),
+        ),
+        ")",
+    );
+    Ok(run(conn, statement))
+}
+
+pub(super) fn insert_requests<'c>(
+    conn: &'c AsyncPgConnection,
+    rows: &[Of<'_, RequestRecord>],
+) -> Running<'c> {
+    let statement = Statement::<InsertRequests, (), _>::new(
+        "INSERT INTO requests (customer_id, request_id, payload, effective_at, grant_id, \
+         recorded_at) SELECT * FROM unnest(",
+        (
+            column::<SqlUuid, _, _>(rows, |of| of.key),
+            column::<Text, _, _>(rows, |of| of.row.request_id.as_str()),
+            column::<SqlUuid, _, _>(rows, |of| of.row.payload),
+            column::<Nullable<Timestamptz>, _, _>(rows, |of| of.row.effective_at),
+            column::<SqlUuid, _, _>(rows, |of| of.row.grant_id.0),
+            column::<Timestamptz, _, _>(rows, |of| of.account.now()),
+        ),
+        ")",
+    );
+    run(conn, statement)
+}

@@ -1,0 +1,69 @@
+//! Where `now` comes from: PostgreSQL's clock, or the test clock. The machine's own is never
+//! asked, so that replicas whose clocks differ cannot disagree.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use diesel::sql_types::Timestamptz;
+use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
+
+use super::error::{Error, Result};
+use super::statement::Statement;
+use crate::domain::time::Timestamp;
+
+struct Now;
+
+/// The source of `now`.
+#[derive(Debug, Clone)]
+pub enum Clock {
+    /// PostgreSQL's `clock_timestamp()`.
+    Database,
+    /// A clock that stands still until told otherwise.
+    Test(TestClock),
+}
+
+/// A clock that stands still until told otherwise, and never runs backwards.
+#[derive(Debug, Clone)]
+pub struct TestClock(Arc<Mutex<Timestamp>>);
+
+impl TestClock {
+    /// A clock that shows `at`.
+    #[must_use]
+    pub fn new(at: Timestamp) -> Self {
+        Self(Arc::new(Mutex::new(at)))
+    }
+
+    /// What it shows.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets it forward.
+    ///
+    /// # Errors
+    /// What it shows, where that is later than `at`.
+    pub fn advance_to(&self, at: Timestamp) -> std::result::Result<(), Timestamp> {
+        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if at < *now {
+            return Err(*now);
+        }
+        *now = at;
+        Ok(())
+    }
+}
+
+impl Clock {
+    /// Reads `now`. Of the database it is `clock_timestamp()` and not `now()`: a transaction
+    /// begins before it waits for its locks.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub(super) async fn read(&self, mut conn: &AsyncPgConnection) -> Result<Timestamp> {
+        if let Self::Test(clock) = self {
+            return Ok(clock.now());
+        }
+        let ask = Statement::<Now, (Timestamptz,), ()>::new("SELECT clock_timestamp()", (), "");
+        let rows: Vec<(Timestamp,)> = ask.load(&mut conn).await?;
+        rows.into_iter().next().map(|row| row.0).ok_or_else(|| Error::corrupt("no clock"))
+    }
+}

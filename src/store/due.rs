@@ -1,0 +1,50 @@
+//! What time is about to bring.
+
+use diesel::dsl::min;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+use super::Store;
+use super::error::Result;
+use super::schema::{customers, grants};
+use crate::domain::ids::Customer;
+use crate::domain::time::Timestamp;
+
+/// What is due, and what will be next.
+#[derive(Debug)]
+pub struct Due {
+    /// Customers with something due, at most as many as were asked for.
+    pub customers: Vec<Customer>,
+    /// The instant at which the next thing falls due; None where nothing ever does.
+    pub next: Option<Timestamp>,
+    /// The instant of the look.
+    pub now: Timestamp,
+}
+
+impl Store {
+    /// Looks for what has fallen due: the longest overdue first.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn due(&self, limit: i64) -> Result<Due> {
+        let mut conn = self.readers.get().await?;
+        let now = self.clock.read(&conn).await?;
+        let mut found: Vec<String> = grants::table
+            .inner_join(customers::table.on(customers::id.eq(grants::customer_id)))
+            .filter(grants::due_at.le(now))
+            .order(grants::due_at)
+            .limit(limit)
+            .select(customers::external_id)
+            .load(&mut conn)
+            .await?;
+        found.sort_unstable();
+        found.dedup();
+        let next = grants::table
+            .filter(grants::due_at.gt(now))
+            .select(min(grants::due_at))
+            .first(&mut conn)
+            .await?;
+        let customers = found.iter().map(|id| Customer::stored(id)).collect();
+        Ok(Due { customers, next, now })
+    }
+}

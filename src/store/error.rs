@@ -1,0 +1,114 @@
+//! What can go wrong below the engine, sorted by what is to be done about it.
+
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+
+use crate::domain::amount::AmountError;
+
+/// A failure of the store. Its text is for the log; it never reaches a client.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database is away, or refused the connection: connect again.
+    #[error("the database is away: {0}")]
+    Away(String),
+    /// Another transaction won a race: run it again.
+    #[error("lost a race: {0}")]
+    Conflict(String),
+    /// A constraint said no: a bug, or figures that are not sound.
+    #[error("constraint {constraint}: {message}")]
+    Constraint {
+        /// The constraint's name.
+        constraint: String,
+        /// What the database said.
+        message: String,
+    },
+    /// Something the database says that has no class of its own: a broken connection looks like
+    /// this, and so does a faulty statement. Connect again, and see whether it stays.
+    #[error("the database said: {0}")]
+    Other(String),
+    /// A row that does not read as what it should be.
+    #[error("a row does not read: {0}")]
+    Corrupt(String),
+}
+
+/// What the store answers.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// A row that does not read as what it should be.
+    #[must_use]
+    pub fn corrupt(what: impl Into<String>) -> Self {
+        Self::Corrupt(what.into())
+    }
+
+    /// Whether the connection may be broken and must be made anew.
+    #[must_use]
+    pub fn breaks_connection(&self) -> bool {
+        matches!(self, Self::Away(_) | Self::Other(_))
+    }
+}
+
+impl From<DieselError> for Error {
+    fn from(error: DieselError) -> Self {
+        let DieselError::DatabaseError(kind, information) = &error else {
+            return match error {
+                DieselError::DeserializationError(error) => Self::Corrupt(error.to_string()),
+                error => Self::Other(error.to_string()),
+            };
+        };
+        let message = information.message().to_owned();
+        match kind {
+            DatabaseErrorKind::SerializationFailure => Self::Conflict(message),
+            // Two replicas met a customer that neither knew: the second one knows it now.
+            DatabaseErrorKind::UniqueViolation
+                if information.constraint_name() == Some("customers_pkey") =>
+            {
+                Self::Conflict(message)
+            }
+            DatabaseErrorKind::UniqueViolation
+            | DatabaseErrorKind::ForeignKeyViolation
+            | DatabaseErrorKind::NotNullViolation
+            | DatabaseErrorKind::CheckViolation
+            | DatabaseErrorKind::RestrictViolation
+            | DatabaseErrorKind::ExclusionViolation => Self::Constraint {
+                constraint: information.constraint_name().unwrap_or_default().to_owned(),
+                message,
+            },
+            DatabaseErrorKind::UnableToSendCommand
+            | DatabaseErrorKind::ClosedConnection
+            | DatabaseErrorKind::ReadOnlyTransaction => Self::Away(message),
+            // diesel-async passes no SQLSTATE on, so these are told by PostgreSQL's English text;
+            // in another language they are Other, and tried again all the same.
+            _ if is_conflict(&message) => Self::Conflict(message),
+            _ => Self::Other(message),
+        }
+    }
+}
+
+fn is_conflict(message: &str) -> bool {
+    message.starts_with("deadlock detected")
+        || message.starts_with("canceling statement due to lock timeout")
+}
+
+impl From<diesel::ConnectionError> for Error {
+    fn from(error: diesel::ConnectionError) -> Self {
+        Self::Away(error.to_string())
+    }
+}
+
+impl From<tokio_postgres::Error> for Error {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Away(error.to_string())
+    }
+}
+
+impl From<diesel_async::pooled_connection::deadpool::PoolError> for Error {
+    fn from(error: diesel_async::pooled_connection::deadpool::PoolError) -> Self {
+        Self::Away(error.to_string())
+    }
+}
+
+impl From<AmountError> for Error {
+    fn from(error: AmountError) -> Self {
+        Self::Corrupt(error.to_string())
+    }
+}

@@ -1,0 +1,106 @@
+//! Reading ledgers.
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+use super::Store;
+use super::error::Result;
+use super::rows::{EntryRow, entry_type_name};
+use super::schema::{ledger_entries, usage_events};
+use crate::domain::entry::{Entry, EntryType};
+use crate::domain::ids::{Customer, EventId, GrantId};
+use crate::domain::time::Timestamp;
+
+/// Which entries to list; what is empty does not filter.
+#[derive(Debug, Clone, Default)]
+pub struct EntryFilter {
+    /// On this grant.
+    pub grant_id: Option<GrantId>,
+    /// Caused by this usage event.
+    pub event_id: Option<EventId>,
+    /// Of one of these types; None = of any.
+    pub types: Option<Vec<EntryType>>,
+    /// Recorded from, inclusive.
+    pub recorded_after: Option<Timestamp>,
+    /// Recorded before, exclusive.
+    pub recorded_before: Option<Timestamp>,
+}
+
+impl EntryFilter {
+    fn keeps(&self, entry: &Entry) -> bool {
+        self.grant_id.is_none_or(|id| entry.grant_id == id)
+            && self.event_id.as_ref().is_none_or(|id| entry.event_id.as_ref() == Some(id))
+            && self.types.as_ref().is_none_or(|types| types.contains(&entry.kind))
+            && self.recorded_after.is_none_or(|from| entry.recorded_at >= from)
+            && self.recorded_before.is_none_or(|before| entry.recorded_at < before)
+    }
+}
+
+impl Store {
+    /// A customer's entries by sequence, from behind `after` on, with everything due booked: what
+    /// time has brought and nobody has booked yet is listed with the sequences it will have.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn list_entries(
+        &self,
+        customer: &Customer,
+        filter: &EntryFilter,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Entry>> {
+        let account = self.account(customer).await?;
+        let due = &account.changes().entries;
+        let booked = due.iter().map(|entry| entry.sequence - 1).min();
+        let booked = booked.unwrap_or(account.standing().revision);
+        let mut entries = self.booked_entries(customer, filter, after, booked, limit).await?;
+        let missing = limit.saturating_sub(entries.len());
+        let due = due.iter().filter(|entry| entry.sequence > after && filter.keeps(entry));
+        entries.extend(due.take(missing).cloned());
+        Ok(entries)
+    }
+
+    /// Those in the table, up to the sequence `last`.
+    async fn booked_entries(
+        &self,
+        customer: &Customer,
+        filter: &EntryFilter,
+        after: i64,
+        last: i64,
+        limit: usize,
+    ) -> Result<Vec<Entry>> {
+        use ledger_entries as e;
+        let mut conn = self.readers.get().await?;
+        let mut query = e::table
+            .filter(e::customer_id.eq(customer.key))
+            .filter(e::sequence.gt(after).and(e::sequence.le(last)))
+            .select(EntryRow::as_select())
+            .order(e::sequence)
+            .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+            .into_boxed();
+        if let Some(grant_id) = filter.grant_id {
+            query = query.filter(e::grant_id.eq(grant_id.0));
+        }
+        if let Some(event_id) = &filter.event_id {
+            let range: Option<(Option<i64>, Option<i64>)> = usage_events::table
+                .find((customer.key, event_id.as_str()))
+                .select((usage_events::first_sequence, usage_events::last_sequence))
+                .first(&mut conn)
+                .await
+                .optional()?;
+            let Some((Some(first), Some(last))) = range else { return Ok(Vec::new()) };
+            query = query.filter(e::sequence.between(first, last));
+        }
+        if let Some(types) = &filter.types {
+            query = query.filter(e::kind.eq_any(types.iter().map(|kind| entry_type_name(*kind))));
+        }
+        if let Some(from) = filter.recorded_after {
+            query = query.filter(e::recorded_at.ge(from));
+        }
+        if let Some(before) = filter.recorded_before {
+            query = query.filter(e::recorded_at.lt(before));
+        }
+        let rows: Vec<EntryRow> = query.load(&mut conn).await?;
+        rows.into_iter().map(Entry::try_from).collect()
+    }
+}

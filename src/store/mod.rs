@@ -1,0 +1,77 @@
+//! FLOOR 1: PostgreSQL. Rows never leave; no SQL lives anywhere else.
+//!
+//! Reads are methods of [`Store`], a file per subject. Writes are batches of the engine
+//! ([`batch`]), on connections that its lanes own.
+
+mod account;
+// pub mod audit;
+pub mod batch;
+pub mod clock;
+mod due;
+pub mod error;
+mod grants;
+mod ledger;
+pub mod postgres;
+// pub mod private;
+mod rows;
+mod schema;
+mod statement;
+mod usage;
+
+use diesel_async::AsyncPgConnection;
+
+pub use self::clock::{Clock, TestClock};
+pub use self::error::{Error, Result};
+pub use self::grants::{GrantFilter, OwnedGrant};
+pub use self::ledger::EntryFilter;
+pub use self::postgres::Address;
+pub use self::usage::EventFilter;
+use crate::domain::time::Windows;
+
+/// The readers' side of the database.
+#[derive(Clone)]
+pub struct Store {
+    address: Address,
+    readers: postgres::ReadPool,
+    clock: Clock,
+    windows: Windows,
+}
+
+impl Store {
+    /// A store on the database at `address`; it connects when first asked.
+    ///
+    /// # Errors
+    /// [`Error::Other`] where the pool cannot be made.
+    pub fn new(address: Address, readers: usize, clock: Clock, windows: Windows) -> Result<Self> {
+        let readers = postgres::ReadPool::new(&address, readers)?;
+        Ok(Self { address, readers, clock, windows })
+    }
+
+    /// Where `now` comes from.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The configured windows.
+    #[must_use]
+    pub fn windows(&self) -> Windows {
+        self.windows
+    }
+
+    /// A connection of its own, for a lane.
+    ///
+    /// # Errors
+    /// [`Error::Away`].
+    pub async fn connect(&self) -> Result<AsyncPgConnection> {
+        self.address.connect().await
+    }
+
+    /// Asks the database for a sign of life.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn ping(&self) -> Result<()> {
+        self.readers.get().await.map(drop)
+    }
+}

@@ -1,0 +1,145 @@
+//! Connections, the pool of readers, and migrations.
+
+use std::fmt;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use diesel_async::pooled_connection::deadpool::{Object, Pool};
+use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig};
+use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection as _};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
+use futures_util::FutureExt as _;
+use tokio_postgres::{Config, NoTls};
+
+use super::error::{Error, Result};
+use crate::limits;
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+
+/// Number under which replicas that migrate at the same time wait for each other: "creditd" in
+/// ASCII, as a 64-bit advisory lock key.
+const MIGRATION_LOCK: i64 = 0x0063_7265_6469_7464;
+
+/// Plans must not depend on how full a table looked when a statement was prepared: every statement
+/// of creditd is a look-up by index, and is told so. Measured: a hash join planned while the table
+/// was empty costs two thirds of the throughput, or all of it.
+const PLAN_SETTINGS: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off \
+                             -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off";
+
+/// Where the database is. The password is not printed.
+#[derive(Clone)]
+pub struct Address(Config);
+
+impl Address {
+    /// Reads a `postgres://` URL or a libpq key/value string.
+    ///
+    /// # Errors
+    /// [`Error::Other`] where it is neither.
+    pub fn parse(url: &str) -> Result<Self> {
+        let mut config = Config::from_str(url)
+            .map_err(|_| Error::Other("the database URL does not read as one".into()))?;
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(limits::CONNECT_TIMEOUT);
+        }
+        if config.get_application_name().is_none() {
+            config.application_name("creditd");
+        }
+        Ok(Self(config))
+    }
+
+    /// A connection for the service's own statements: planned as look-ups, with timeouts.
+    ///
+    /// # Errors
+    /// [`Error::Away`].
+    pub async fn connect(&self) -> Result<AsyncPgConnection> {
+        let timeouts = format!(
+            " -c statement_timeout={} -c lock_timeout={}",
+            limits::STATEMENT_TIMEOUT.as_millis(),
+            limits::LOCK_TIMEOUT.as_millis(),
+        );
+        let mut config = self.0.clone();
+        let given = config.get_options().unwrap_or_default().to_owned();
+        config.options(format!("{PLAN_SETTINGS}{timeouts} {given}"));
+        open(&config).await
+    }
+
+    /// A connection with the server's own settings: for migrations and the audit, whose
+    /// statements read whole tables.
+    ///
+    /// # Errors
+    /// [`Error::Away`].
+    pub async fn connect_plain(&self) -> Result<AsyncPgConnection> {
+        open(&self.0).await
+    }
+
+    /// Brings the schema up to date; safe to run from several places at once.
+    ///
+    /// # Errors
+    /// [`Error::Away`], or [`Error::Other`] where a migration fails.
+    pub async fn migrate(&self) -> Result<()> {
+        let mut conn = self.connect_plain().await?;
+        conn.batch_execute(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})")).await?;
+        // The harness blocks its thread; the lock goes with the connection.
+        tokio::task::spawn_blocking(move || {
+            let mut harness = AsyncMigrationHarness::new(conn);
+            harness.run_pending_migrations(MIGRATIONS).map(drop).map_err(|e| e.to_string())
+        })
+        .await
+        .map_err(|error| Error::Other(error.to_string()))?
+        .map_err(Error::Other)
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Address")
+            .field("hosts", &self.0.get_hosts())
+            .field("ports", &self.0.get_ports())
+            .field("dbname", &self.0.get_dbname())
+            .finish_non_exhaustive()
+    }
+}
+
+async fn open(config: &Config) -> Result<AsyncPgConnection> {
+    let (client, connection) = config.connect(NoTls).await?;
+    Ok(AsyncPgConnection::try_from_client_and_connection(client, connection).await?)
+}
+
+/// A connection lent by the pool.
+pub(super) type Lent = Object<AsyncPgConnection>;
+
+/// Connections that reads share.
+#[derive(Clone)]
+pub(super) struct ReadPool(Pool<AsyncPgConnection>);
+
+impl ReadPool {
+    pub(super) fn new(address: &Address, size: usize) -> Result<Self> {
+        let address = address.clone();
+        let mut config = ManagerConfig::<AsyncPgConnection>::default();
+        config.custom_setup = Box::new(move |_| {
+            let address = address.clone();
+            async move {
+                address
+                    .connect()
+                    .await
+                    .map_err(|error| diesel::ConnectionError::BadConnection(error.to_string()))
+            }
+            .boxed()
+        });
+        let manager = AsyncDieselConnectionManager::new_with_config(String::new(), config);
+        let wait: Option<Duration> = Some(limits::POOL_WAIT_MAX);
+        let pool = Pool::builder(manager)
+            .max_size(size)
+            .wait_timeout(wait)
+            .create_timeout(wait)
+            .recycle_timeout(wait)
+            .runtime(deadpool::Runtime::Tokio1)
+            .build()
+            .map_err(|error| Error::Other(error.to_string()))?;
+        Ok(Self(pool))
+    }
+
+    pub(super) async fn get(&self) -> Result<Lent> {
+        Ok(self.0.get().await?)
+    }
+}

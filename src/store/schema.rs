@@ -1,0 +1,99 @@
+//! The tables, as migrations/ makes them, columns in the same order.
+
+diesel::table! {
+    customers (id) {
+        id -> Uuid,
+        external_id -> Text,
+        revision -> BigInt,
+        version -> BigInt,
+        recorded_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    grants (customer_id, id) {
+        customer_id -> Uuid,
+        id -> Uuid,
+        sequence -> BigInt,
+        #[sql_name = "type"]
+        kind -> Text,
+        currency -> Nullable<Text>,
+        metrics -> Array<Text>,
+        amount -> Numeric,
+        priority -> SmallInt,
+        category -> Nullable<Text>,
+        effective_at -> Timestamptz,
+        expires_at -> Nullable<Timestamptz>,
+        description -> Text,
+        metadata -> Nullable<Jsonb>,
+        remaining -> Numeric,
+        held -> Numeric,
+        consumed -> Numeric,
+        expired -> Numeric,
+        voided -> Numeric,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        created_by -> Text,
+        voided_at -> Nullable<Timestamptz>,
+        void_reason -> Nullable<Text>,
+        open -> Bool,
+        due_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    usage_events (customer_id, event_id) {
+        customer_id -> Uuid,
+        event_id -> Text,
+        metric -> Text,
+        quantity -> Numeric,
+        uncovered -> Numeric,
+        reversed -> Numeric,
+        timestamp -> Timestamptz,
+        recorded_at -> Timestamptz,
+        first_sequence -> Nullable<BigInt>,
+        last_sequence -> Nullable<BigInt>,
+        timestamp_given -> Bool,
+        reject -> Bool,
+        metadata -> Nullable<Jsonb>,
+    }
+}
+
+diesel::table! {
+    ledger_entries (customer_id, sequence) {
+        customer_id -> Uuid,
+        sequence -> BigInt,
+        grant_id -> Uuid,
+        #[sql_name = "type"]
+        kind -> Text,
+        amount -> Numeric,
+        balance_after -> Numeric,
+        held_amount -> Numeric,
+        held_after -> Numeric,
+        event_id -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        change -> Nullable<Jsonb>,
+        actor -> Text,
+        occurred_at -> Timestamptz,
+        recorded_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    requests (customer_id, request_id) {
+        customer_id -> Uuid,
+        request_id -> Text,
+        payload -> Uuid,
+        effective_at -> Nullable<Timestamptz>,
+        grant_id -> Uuid,
+        recorded_at -> Timestamptz,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    customers,
+    grants,
+    usage_events,
+    ledger_entries,
+    requests,
+);
