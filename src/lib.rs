@@ -1,4 +1,35 @@
 //! creditd: credit grants over gRPC on PostgreSQL.
+//!
+//! The folders are floors; a floor knows only those below it (docs/ARCHITECTURE.md, guarded by
+//! tests/architecture.rs):
+//!
+//! | floor | module | what |
+//! |---|---|---|
+//! | 0 | [`domain`] | the rules, pure |
+//! | 1 | [`store`] | PostgreSQL |
+//! | 2 | [`engine`] | the one write path |
+//! | 4 | [`rpc`], [`tasks`], [`cli`] | the wire, the background, the command line |
+//! | top | [`app`] | wiring: the only place that knows everyone |
+//!
+//! [`limits`] holds every cap, [`config`] every setting, [`pb`] what is generated from proto/.
+
+pub mod app;
+pub mod cli;
+pub mod config;
 pub mod domain;
+pub mod engine;
 pub mod limits;
+pub mod rpc;
 pub mod store;
+pub mod tasks;
+pub mod telemetry;
+
+/// The wire contract, generated from proto/credits/v1.
+#[allow(clippy::all, clippy::pedantic, missing_docs)]
+pub mod pb {
+    tonic::include_proto!("credits.v1");
+
+    /// What the reflection service serves.
+    pub const FILE_DESCRIPTOR_SET: &[u8] =
+        tonic::include_file_descriptor_set!("credits_descriptor");
+}

@@ -62,6 +62,12 @@ pub const LANE_CACHE_GRANTS: usize = 50_000;
 /// How long a batch is retried while the database is away, before its callers get UNAVAILABLE:
 /// longer than a restart of PostgreSQL, shorter than a caller's patience.
 pub const BATCH_RETRY_FOR: Duration = Duration::from_secs(10);
+/// How long one try of a batch may take before its connection is given up: longer than the
+/// statement timeout, so that only a peer that vanished without a word is cut off by it.
+pub const BATCH_TIMEOUT: Duration = Duration::from_secs(35);
+/// How often a batch may fail for reasons the database does not class, over fresh connections,
+/// before its commands are run one by one to find the guilty one.
+pub const UNCLASSED_FAILURES_MAX: u32 = 2;
 /// First pause before a lane connects again; it doubles up to [`RECONNECT_PAUSE_MAX`].
 pub const RECONNECT_PAUSE_MIN: Duration = Duration::from_millis(20);
 /// Longest pause between two attempts to connect.

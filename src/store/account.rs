@@ -8,8 +8,7 @@ use super::Store;
 use super::batch::{self, Wanted};
 use super::clock::Clock;
 use super::error::{Error, Result};
-use super::rows::{GrantRow, grant_columns};
-use super::schema::grants;
+use super::rows::{GrantRow, GrantSqlType, grant_columns};
 use super::statement::Statement;
 use crate::domain::account::{Account, Standing};
 use crate::domain::command::Command;
@@ -25,7 +24,7 @@ type Columns = (
     Nullable<BigInt>,
     Nullable<Timestamptz>,
     Timestamptz,
-    Nullable<grants::SqlType>,
+    Nullable<GrantSqlType>,
 );
 type Row = (Option<i64>, Option<i64>, Option<Timestamp>, Timestamp, Option<GrantRow>);
 

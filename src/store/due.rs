@@ -15,6 +15,8 @@ use crate::domain::time::Timestamp;
 pub struct Due {
     /// Customers with something due, at most as many as were asked for.
     pub customers: Vec<Customer>,
+    /// Whether there may be more.
+    pub full: bool,
     /// The instant at which the next thing falls due; None where nothing ever does.
     pub next: Option<Timestamp>,
     /// The instant of the look.
@@ -37,6 +39,7 @@ impl Store {
             .select(customers::external_id)
             .load(&mut conn)
             .await?;
+        let full = i64::try_from(found.len()).is_ok_and(|found| found >= limit);
         found.sort_unstable();
         found.dedup();
         let next = grants::table
@@ -45,6 +48,6 @@ impl Store {
             .first(&mut conn)
             .await?;
         let customers = found.iter().map(|id| Customer::stored(id)).collect();
-        Ok(Due { customers, next, now })
+        Ok(Due { customers, full, next, now })
     }
 }

@@ -12,7 +12,7 @@ pub mod error;
 mod grants;
 mod ledger;
 pub mod postgres;
-// pub mod private;
+pub mod private;
 mod rows;
 mod schema;
 mod statement;

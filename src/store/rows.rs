@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use diesel::dsl::SqlTypeOf;
+use diesel::pg::Pg;
 use diesel::prelude::*;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
@@ -23,13 +25,16 @@ macro_rules! grant_columns {
         "g.customer_id, g.id, g.sequence, g.type, g.currency, g.metrics, g.amount, g.priority, \
          g.category, g.effective_at, g.expires_at, g.description, g.metadata, g.remaining, g.held, \
          g.consumed, g.expired, g.voided, g.created_at, g.updated_at, g.created_by, g.voided_at, \
-         g.void_reason, g.open, g.due_at"
+         g.void_reason"
     };
 }
 pub(super) use grant_columns;
 
+/// The SQL type of a [`GrantRow`].
+pub(super) type GrantSqlType = SqlTypeOf<<GrantRow as Selectable<Pg>>::SelectExpression>;
+
 #[derive(Debug, Queryable, Selectable)]
-#[diesel(table_name = grants)]
+#[diesel(table_name = grants, check_for_backend(Pg))]
 pub(super) struct GrantRow {
     pub customer_id: Uuid,
     pub id: Uuid,
@@ -54,8 +59,6 @@ pub(super) struct GrantRow {
     pub created_by: String,
     pub voided_at: Option<Timestamp>,
     pub void_reason: Option<String>,
-    pub open: bool,
-    pub due_at: Option<Timestamp>,
 }
 
 impl TryFrom<GrantRow> for Grant {
@@ -201,7 +204,7 @@ impl TryFrom<EventRow> for UsageEvent {
 }
 
 #[derive(Debug, Queryable, Selectable)]
-#[diesel(table_name = ledger_entries)]
+#[diesel(table_name = ledger_entries, check_for_backend(Pg))]
 pub(super) struct EntryRow {
     pub sequence: i64,
     pub grant_id: Uuid,

@@ -269,6 +269,14 @@ impl Account {
         self.with_dirt(|dirt| dirt == Dirt::Figures)
     }
 
+    /// The next instant at which time alone changes a grant that was changed since the account
+    /// was loaded.
+    #[must_use]
+    pub fn due_next(&self) -> Option<Timestamp> {
+        let changed = self.with_dirt(|dirt| dirt > Dirt::Clean);
+        changed.filter_map(|grant| grant.due_at(self.now, &self.windows)).min()
+    }
+
     /// How much room the account takes in a cache, in grants; one at least.
     #[must_use]
     pub fn weight(&self) -> usize {

@@ -11,8 +11,8 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use uuid::Uuid;
 
 use super::super::error::{Error, Result};
-use super::super::rows::{EventRow, GrantRow, grant_columns};
-use super::super::schema::{customers, grants, requests};
+use super::super::rows::{EventRow, GrantRow, GrantSqlType, grant_columns};
+use super::super::schema::{customers, requests};
 use super::super::statement::Statement;
 use super::Accounts;
 use crate::domain::account::{Account, RequestRecord, Standing};
@@ -148,7 +148,7 @@ async fn open_grants(
     let keys: Vec<Uuid> = wanted.customers().collect();
     let version = |key| cached.get(key).map_or(-1, |account| account.standing().version);
     let versions: Vec<i64> = keys.iter().map(version).collect();
-    let statement = Statement::<OpenGrants, grants::SqlType, _>::new(
+    let statement = Statement::<OpenGrants, GrantSqlType, _>::new(
         concat!("SELECT ", grant_columns!(), " FROM unnest("),
         (keys.into_sql::<Array<diesel::sql_types::Uuid>>(), versions.into_sql::<Array<BigInt>>()),
         ") AS x(customer_id, version) \
@@ -166,7 +166,7 @@ async fn named_grants(
         return Ok(Vec::new());
     }
     let (customers, ids): (Vec<Uuid>, Vec<Uuid>) = wanted.iter().copied().unzip();
-    let statement = Statement::<NamedGrants, grants::SqlType, _>::new(
+    let statement = Statement::<NamedGrants, GrantSqlType, _>::new(
         concat!("SELECT ", grant_columns!(), " FROM unnest("),
         (
             customers.into_sql::<Array<diesel::sql_types::Uuid>>(),
@@ -245,7 +245,7 @@ async fn prior_requests(
         return Ok(Vec::new());
     }
     let (customers, ids) = keys(wanted);
-    let statement = Statement::<PriorRequests, (requests::SqlType, grants::SqlType), _>::new(
+    let statement = Statement::<PriorRequests, (requests::SqlType, GrantSqlType), _>::new(
         concat!(
             "SELECT r.customer_id, r.request_id, r.payload, r.effective_at, r.grant_id, \
              r.recorded_at, ",

@@ -1,0 +1,80 @@
+//! Booking what has fallen due: one pass, and the word of when the next is worth it.
+
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::Engine;
+use crate::domain::account::Account;
+use crate::domain::command::{Action, Command};
+use crate::domain::entry::ACTOR_TIME;
+use crate::domain::time::Timestamp;
+use crate::limits;
+use crate::store::{Result, Store};
+
+/// What one pass did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pass {
+    /// Customers that had something due.
+    pub customers: usize,
+    /// Those whose booking failed; the next pass takes them again.
+    pub failed: usize,
+    /// Whether the pass was full: there may be more.
+    pub full: bool,
+    /// The instant at which the next thing falls due; None where nothing ever does.
+    pub next: Option<Timestamp>,
+    /// The instant of the pass.
+    pub now: Timestamp,
+}
+
+impl Engine {
+    /// Books what has fallen due for at most [`limits::SWEEP_CUSTOMERS_MAX`] customers. Safe to
+    /// run from several places at once: each booking is a command like any other.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn book_due(&self, store: &Store) -> Result<Pass> {
+        let due = store.due(i64::from(limits::SWEEP_CUSTOMERS_MAX)).await?;
+        let commands: Vec<Command> = due
+            .customers
+            .into_iter()
+            .map(|customer| Command { customer, actor: ACTOR_TIME.into(), action: Action::BookDue })
+            .collect();
+        let customers = commands.len();
+        let replies = self.enqueue(commands, None).await.replies().await;
+        let failed = replies.iter().filter(|reply| reply.is_err()).count();
+        Ok(Pass { customers, failed, full: due.full, next: due.next, now: due.now })
+    }
+}
+
+/// Where batches leave word of the earliest thing that will fall due, so that the sweeper, which
+/// sleeps until the next due instant, learns of an earlier one.
+#[derive(Debug, Default)]
+pub struct DueHint {
+    earliest: Mutex<Option<Timestamp>>,
+    earlier: Notify,
+}
+
+impl DueHint {
+    /// Leaves word of what the account's changed grants will bring.
+    pub(super) fn leave(&self, account: &Account) {
+        let due = account.due_next();
+        let mut earliest = self.earliest.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(due) = due
+            && earliest.is_none_or(|known| due < known)
+        {
+            *earliest = Some(due);
+            self.earlier.notify_one();
+        }
+    }
+
+    /// Takes note of what the sweeper will wake for by itself.
+    pub fn set(&self, next: Option<Timestamp>) {
+        *self.earliest.lock().unwrap_or_else(PoisonError::into_inner) = next;
+    }
+
+    /// Waits for word of something earlier than what was set.
+    pub async fn earlier(&self) {
+        self.earlier.notified().await;
+    }
+}

@@ -1,0 +1,306 @@
+//! A lane: one task, one connection, one batch after another.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::connection::InstrumentationEvent;
+use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection as _};
+use lru::LruCache;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{DueHint, Failure, Job, Reply, Stats};
+use crate::domain::account::Account;
+use crate::domain::command::Command;
+use crate::limits;
+use crate::store::batch::{Accounts, Batch, Opened, Wanted};
+use crate::store::{Error, Result, Store};
+
+pub(super) struct Lane {
+    store: Store,
+    cap: usize,
+    stats: Arc<Stats>,
+    due: Arc<DueHint>,
+    conn: Option<AsyncPgConnection>,
+    cache: Cache,
+    /// Since when the database has not answered.
+    away_since: Option<Instant>,
+}
+
+impl Lane {
+    pub(super) fn new(store: Store, cap: usize, stats: Arc<Stats>, due: Arc<DueHint>) -> Self {
+        let cache = Cache::new(limits::LANE_CACHE_GRANTS);
+        Self { store, cap, stats, due, conn: None, cache, away_since: None }
+    }
+
+    /// Works until the queue is closed and empty.
+    pub(super) async fn run(
+        mut self,
+        mut queue: mpsc::UnboundedReceiver<Job>,
+        closing: CancellationToken,
+    ) {
+        loop {
+            let job = tokio::select! {
+                biased;
+                () = closing.cancelled(), if !queue.is_closed() => {
+                    queue.close();
+                    continue;
+                }
+                job = queue.recv() => job,
+            };
+            let Some(job) = job else { return };
+            let mut batch = Formed::default();
+            batch.take(job);
+            while batch.commands.len() < self.cap {
+                let Ok(job) = queue.try_recv() else { break };
+                batch.take(job);
+            }
+            let replies = self.carry_out(&batch.commands).await;
+            batch.reply(replies);
+        }
+    }
+
+    /// Carries out a batch, come what may: every command gets a reply.
+    async fn carry_out(&mut self, commands: &[Command]) -> Vec<Reply> {
+        if commands.is_empty() {
+            return Vec::new();
+        }
+        let failure = match self.try_together(commands).await {
+            Ok(replies) => return replies,
+            Err(Verdict::All(failure)) => failure,
+            Err(Verdict::Guilty(error)) if commands.len() == 1 => {
+                let id = Uuid::now_v7();
+                tracing::error!(%id, %error, "a command failed for a reason of its own");
+                Failure::Internal(id)
+            }
+            Err(Verdict::Guilty(error)) => {
+                tracing::warn!(%error, commands = commands.len(), "running a batch one by one");
+                return self.one_by_one(commands).await;
+            }
+        };
+        vec![Err(failure); commands.len()]
+    }
+
+    /// One of them is at fault: alone, only it fails.
+    async fn one_by_one(&mut self, commands: &[Command]) -> Vec<Reply> {
+        let mut replies = Vec::with_capacity(commands.len());
+        for command in commands {
+            let alone = Box::pin(self.carry_out(std::slice::from_ref(command)));
+            replies.extend(alone.await);
+        }
+        replies
+    }
+
+    /// Tries a batch until it is done or hopeless.
+    async fn try_together(
+        &mut self,
+        commands: &[Command],
+    ) -> std::result::Result<Vec<Reply>, Verdict> {
+        let wanted = Wanted::by(commands);
+        let mut conflicts = 0;
+        let mut unclassed = 0;
+        let mut pause = limits::RECONNECT_PAUSE_MIN;
+        loop {
+            let error = match self.try_once(&wanted, commands).await {
+                Ok(replies) => {
+                    self.away_since = None;
+                    return Ok(replies);
+                }
+                Err(error) => error,
+            };
+            self.stats.retry();
+            self.leave_transaction(&error).await;
+            match error {
+                Error::Conflict(_) => {
+                    conflicts += 1;
+                    if conflicts > limits::CONFLICT_RETRIES_MAX {
+                        return Err(Verdict::All(Failure::ConcurrentUpdate));
+                    }
+                }
+                Error::Constraint { .. } | Error::Corrupt(_) => return Err(Verdict::Guilty(error)),
+                Error::Other(_) if self.is_reachable().await => {
+                    unclassed += 1;
+                    if unclassed > limits::UNCLASSED_FAILURES_MAX {
+                        return Err(Verdict::Guilty(error));
+                    }
+                }
+                Error::Other(_) | Error::Away(_) => {
+                    if self.gave_up(&error) {
+                        return Err(Verdict::All(Failure::Unavailable));
+                    }
+                    pause = wait(pause).await;
+                }
+            }
+        }
+    }
+
+    /// One try: load, decide, save.
+    async fn try_once(&mut self, wanted: &Wanted, commands: &[Command]) -> Result<Vec<Reply>> {
+        let conn = match &mut self.conn {
+            Some(conn) => conn,
+            none => none.insert(connect(&self.store, &self.stats).await?),
+        };
+        let cached: Accounts =
+            wanted.customers().filter_map(|key| Some((key, self.cache.take(key)?))).collect();
+        let (windows, clock) = (self.store.windows(), self.store.clock());
+        let work = async {
+            let Opened { batch, mut accounts, clock } =
+                Batch::open(conn, wanted, cached, windows, clock).await?;
+            for account in accounts.values_mut() {
+                account.begin(clock)?;
+            }
+            let replies = decide(commands, &mut accounts)?;
+            if accounts.values().any(Account::is_dirty) {
+                batch.save(&accounts).await?;
+            } else {
+                batch.close().await?;
+            }
+            Ok::<_, Error>((accounts, replies))
+        };
+        let (accounts, replies) = timeout(limits::BATCH_TIMEOUT, work)
+            .await
+            .map_err(|_| Error::Away("a batch timed out".into()))??;
+        self.stats.batch(commands.len());
+        for (key, mut account) in accounts {
+            self.due.leave(&account);
+            account.committed();
+            if account.is_known() {
+                self.cache.put(key, account);
+            }
+        }
+        Ok(replies)
+    }
+
+    /// Leaves no transaction open behind a failed try.
+    async fn leave_transaction(&mut self, error: &Error) {
+        if error.breaks_connection() {
+            self.conn = None;
+        } else if let Some(conn) = &mut self.conn
+            && conn.batch_execute("ROLLBACK").await.is_err()
+        {
+            self.conn = None;
+        }
+    }
+
+    /// Whether the database answers at all, so that a failure without a class is not its absence.
+    async fn is_reachable(&mut self) -> bool {
+        match connect(&self.store, &self.stats).await {
+            Ok(conn) => {
+                self.conn = Some(conn);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Whether the database has been away for so long that callers should hear of it. Counted from
+    /// the first failure: later batches do not wait all over again.
+    fn gave_up(&mut self, error: &Error) -> bool {
+        let now = Instant::now();
+        let since = *self.away_since.get_or_insert_with(|| {
+            tracing::warn!(%error, "the database is away; commands wait for it");
+            now
+        });
+        now.duration_since(since) >= limits::BATCH_RETRY_FOR
+    }
+}
+
+/// Why a batch as a whole cannot be carried out.
+enum Verdict {
+    /// All of its commands fail like this.
+    All(Failure),
+    /// One of its commands is at fault.
+    Guilty(Error),
+}
+
+/// Decides every command, in the order of arrival. Pure but for the accounts.
+fn decide(commands: &[Command], accounts: &mut Accounts) -> Result<Vec<Reply>> {
+    let mut replies = Vec::with_capacity(commands.len());
+    for command in commands {
+        let account = accounts
+            .get_mut(&command.customer.key)
+            .ok_or_else(|| Error::corrupt("a command without an account"))?;
+        replies.push(account.apply(command).map_err(Failure::Refused));
+    }
+    accounts.values_mut().for_each(Account::seal);
+    Ok(replies)
+}
+
+async fn connect(store: &Store, stats: &Arc<Stats>) -> Result<AsyncPgConnection> {
+    let mut conn = store.connect().await?;
+    let stats = Arc::clone(stats);
+    conn.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+        if matches!(event, InstrumentationEvent::StartQuery { .. }) {
+            stats.statement();
+        }
+    });
+    Ok(conn)
+}
+
+async fn wait(pause: Duration) -> Duration {
+    sleep(pause).await;
+    (pause * 2).min(limits::RECONNECT_PAUSE_MAX)
+}
+
+/// A batch as it forms: the commands of several jobs, and where their replies go.
+#[derive(Default)]
+struct Formed {
+    commands: Vec<Command>,
+    replies_to: Vec<(usize, tokio::sync::oneshot::Sender<Vec<Reply>>)>,
+}
+
+impl Formed {
+    fn take(&mut self, job: Job) {
+        drop(job.room);
+        if job.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            let late = vec![Err(Failure::DeadlineExceeded); job.commands.len()];
+            drop(job.reply.send(late));
+            return;
+        }
+        self.replies_to.push((job.commands.len(), job.reply));
+        self.commands.extend(job.commands);
+    }
+
+    /// A caller that has hung up is no concern: its command is done.
+    fn reply(self, replies: Vec<Reply>) {
+        let mut replies = replies.into_iter();
+        for (count, reply_to) in self.replies_to {
+            drop(reply_to.send(replies.by_ref().take(count).collect()));
+        }
+    }
+}
+
+/// Accounts kept between batches, least recently used out first, bounded by their grants.
+struct Cache {
+    accounts: LruCache<Uuid, Account>,
+    weight: usize,
+    room: usize,
+}
+
+impl Cache {
+    fn new(room: usize) -> Self {
+        let most = NonZeroUsize::new(room).unwrap_or(NonZeroUsize::MIN);
+        Self { accounts: LruCache::new(most), weight: 0, room }
+    }
+
+    fn take(&mut self, key: Uuid) -> Option<Account> {
+        let account = self.accounts.pop(&key)?;
+        self.weight -= account.weight();
+        Some(account)
+    }
+
+    fn put(&mut self, key: Uuid, account: Account) {
+        self.weight += account.weight();
+        if let Some((_, replaced)) = self.accounts.push(key, account) {
+            self.weight -= replaced.weight();
+        }
+        while self.weight > self.room
+            && let Some((_, oldest)) = self.accounts.pop_lru()
+        {
+            self.weight -= oldest.weight();
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! FLOOR 2: the one write path. Everything that changes a customer's credits is a command, and
+//! every command goes through a lane.
+//!
+//! Customers hash to lanes; a lane is one task with one connection and a bounded queue. It takes
+//! one command, then whatever else is waiting, up to a cap, and runs them as one transaction.
+//! There is no timer: when idle a command goes out alone at once; under load the batch grows
+//! while the previous commit is in flight.
+
+mod due;
+mod lane;
+mod stats;
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+pub use self::due::{DueHint, Pass};
+pub use self::stats::{Snapshot, Stats};
+use crate::domain::command::{Command, Outcome};
+use crate::domain::refusal::Refusal;
+use crate::store::Store;
+
+/// Why a command was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// A rule said no.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The lane's queue is full.
+    #[error("the queue is full")]
+    Overloaded,
+    /// The database is away, or creditd is going down; whether a command that was under way took
+    /// effect is unknown, and its key makes asking again safe.
+    #[error("unavailable")]
+    Unavailable,
+    /// It lost too many races in a row.
+    #[error("lost too many races")]
+    ConcurrentUpdate,
+    /// Its deadline had passed when its batch formed; it was not executed.
+    #[error("the deadline had passed")]
+    DeadlineExceeded,
+    /// Something that should not be; told in the log under this id.
+    #[error("internal error {0}")]
+    Internal(Uuid),
+}
+
+/// What came of a command.
+pub type Reply = Result<Outcome, Failure>;
+
+/// How the engine is sized.
+#[derive(Debug, Clone, Copy)]
+pub struct Sizes {
+    /// Lanes, each with a connection.
+    pub lanes: u16,
+    /// Commands in a batch.
+    pub batch_commands: u16,
+    /// Commands that may wait in a lane.
+    pub queue: u32,
+}
+
+/// Commands that came together and are answered together.
+struct Job {
+    commands: Vec<Command>,
+    deadline: Option<Instant>,
+    reply: oneshot::Sender<Vec<Reply>>,
+    /// Their room in the queue; given back when a batch takes them.
+    room: tokio::sync::OwnedSemaphorePermit,
+}
+
+struct Door {
+    jobs: mpsc::UnboundedSender<Job>,
+    room: Arc<Semaphore>,
+}
+
+/// The way into the lanes. Cheap to share behind an `Arc`.
+pub struct Engine {
+    doors: Vec<Door>,
+    stats: Arc<Stats>,
+    due: Arc<DueHint>,
+}
+
+/// The lanes' tasks, for who starts and stops them.
+pub struct Lanes {
+    tasks: Vec<JoinHandle<()>>,
+    closing: CancellationToken,
+}
+
+impl Lanes {
+    /// Refuses new commands, finishes those that wait, and ends.
+    pub async fn drain(self) {
+        self.closing.cancel();
+        join_all(self.tasks).await;
+    }
+}
+
+impl Engine {
+    /// Starts the lanes. They connect when they first have something to do.
+    #[must_use]
+    pub fn start(store: &Store, sizes: Sizes) -> (Self, Lanes) {
+        let stats = Arc::new(Stats::default());
+        let due = Arc::new(DueHint::default());
+        let closing = CancellationToken::new();
+        let mut doors = Vec::new();
+        let mut tasks = Vec::new();
+        for _ in 0..sizes.lanes.max(1) {
+            let (jobs, queue) = mpsc::unbounded_channel();
+            let room = usize::try_from(sizes.queue).unwrap_or(usize::MAX);
+            doors.push(Door { jobs, room: Arc::new(Semaphore::new(room)) });
+            let lane = lane::Lane::new(
+                store.clone(),
+                usize::from(sizes.batch_commands.max(1)),
+                Arc::clone(&stats),
+                Arc::clone(&due),
+            );
+            tasks.push(tokio::spawn(lane.run(queue, closing.clone())));
+        }
+        (Self { doors, stats, due }, Lanes { tasks, closing })
+    }
+
+    /// What the lanes have done so far.
+    #[must_use]
+    pub fn stats(&self) -> Snapshot {
+        self.stats.snapshot()
+    }
+
+    /// Where batches leave word of the earliest thing that will fall due.
+    #[must_use]
+    pub fn due_hint(&self) -> &DueHint {
+        &self.due
+    }
+
+    /// Carries out one command. A caller that hangs up does not stop it.
+    ///
+    /// # Errors
+    /// A [`Failure`]; [`Failure::Overloaded`] at once where the lane's queue is full.
+    pub async fn execute(&self, command: Command, deadline: Option<Instant>) -> Reply {
+        let door = &self.doors[self.lane_of(&command)];
+        let room = Arc::clone(&door.room).try_acquire_owned().map_err(|_| Failure::Overloaded)?;
+        let (reply, replied) = oneshot::channel();
+        let job = Job { commands: vec![command], deadline, reply, room };
+        door.jobs.send(job).map_err(|_| Failure::Unavailable)?;
+        let replies = replied.await.map_err(|_| Failure::Unavailable)?;
+        replies.into_iter().next().unwrap_or(Err(Failure::Unavailable))
+    }
+
+    /// Queues commands, waiting for room, and returns what will be their replies, in their order.
+    /// Commands of one customer are carried out in the order in which they were queued.
+    pub async fn enqueue(&self, commands: Vec<Command>, deadline: Option<Instant>) -> Pending {
+        let total = commands.len();
+        let mut by_lane: Vec<(Vec<usize>, Vec<Command>)> = Vec::new();
+        by_lane.resize_with(self.doors.len(), Default::default);
+        for (index, command) in commands.into_iter().enumerate() {
+            let (indexes, commands) = &mut by_lane[self.lane_of(&command)];
+            indexes.push(index);
+            commands.push(command);
+        }
+        let mut parts = Vec::new();
+        for (door, (indexes, commands)) in self.doors.iter().zip(by_lane) {
+            if commands.is_empty() {
+                continue;
+            }
+            let (reply, replied) = oneshot::channel();
+            let count = u32::try_from(commands.len()).unwrap_or(u32::MAX);
+            if let Ok(room) = Arc::clone(&door.room).acquire_many_owned(count).await {
+                // A lane that has gone drops the reply's sender, which is the answer.
+                drop(door.jobs.send(Job { commands, deadline, reply, room }));
+            }
+            parts.push((indexes, replied));
+        }
+        Pending { total, parts }
+    }
+
+    fn lane_of(&self, command: &Command) -> usize {
+        let lanes = self.doors.len() as u128;
+        usize::try_from(command.customer.key.as_u128() % lanes).unwrap_or(0)
+    }
+}
+
+/// Replies to come.
+pub struct Pending {
+    total: usize,
+    parts: Vec<(Vec<usize>, oneshot::Receiver<Vec<Reply>>)>,
+}
+
+impl Pending {
+    /// Waits for all of them; in the order of the commands.
+    pub async fn replies(self) -> Vec<Reply> {
+        let mut replies: Vec<Reply> = vec![Err(Failure::Unavailable); self.total];
+        for (indexes, replied) in self.parts {
+            if let Ok(part) = replied.await {
+                for (index, reply) in indexes.into_iter().zip(part) {
+                    replies[index] = reply;
+                }
+            }
+        }
+        replies
+    }
+}
