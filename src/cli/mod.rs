@@ -1,1 +1,1 @@
-//! FLOOR 4.
+//! FLOOR 4: client commands, over the generated client.

@@ -29,6 +29,18 @@ pub enum EntryType {
     ExpirationReclaimed,
 }
 
+impl EntryType {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Granted,
+        Self::Updated,
+        Self::Consumed,
+        Self::Expired,
+        Self::Voided,
+        Self::ExpirationReclaimed,
+    ];
+}
+
 /// Old and new of what an update changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RuleChange {

@@ -1,6 +1,6 @@
 //! Usage events: what a customer used, and who paid.
 
-use super::amount::Amount;
+use super::amount::{Amount, AmountError};
 use super::grant::Metadata;
 use super::ids::{EventId, GrantId, Metric};
 use super::time::Timestamp;
@@ -51,4 +51,14 @@ pub struct UsageEvent {
     pub entries: Option<(i64, i64)>,
     /// When creditd took it in.
     pub recorded_at: Timestamp,
+}
+
+impl UsageEvent {
+    /// What grants pay, net of what was given back.
+    ///
+    /// # Errors
+    /// [`AmountError::OutOfRange`], never for sound figures.
+    pub fn covered(&self) -> Result<Amount, AmountError> {
+        self.quantity.less(self.uncovered)?.less(self.reversed)
+    }
 }

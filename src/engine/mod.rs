@@ -23,6 +23,7 @@ pub use self::due::{DueHint, Pass};
 pub use self::stats::{Snapshot, Stats};
 use crate::domain::command::{Command, Outcome};
 use crate::domain::refusal::Refusal;
+use crate::limits;
 use crate::store::Store;
 
 /// Why a command was not carried out.
@@ -59,7 +60,7 @@ pub struct Sizes {
     pub lanes: u16,
     /// Commands in a batch.
     pub batch_commands: u16,
-    /// Commands that may wait in a lane.
+    /// Unary commands that may wait in a lane.
     pub queue: u32,
 }
 
@@ -72,9 +73,12 @@ struct Job {
     room: tokio::sync::OwnedSemaphorePermit,
 }
 
+/// A lane's door. Unary commands and streams have room of their own, so that streams, which wait
+/// for room, do not crowd out calls, which do not.
 struct Door {
     jobs: mpsc::UnboundedSender<Job>,
-    room: Arc<Semaphore>,
+    unary_room: Arc<Semaphore>,
+    stream_room: Arc<Semaphore>,
 }
 
 /// The way into the lanes. Cheap to share behind an `Arc`.
@@ -109,8 +113,11 @@ impl Engine {
         let mut tasks = Vec::new();
         for _ in 0..sizes.lanes.max(1) {
             let (jobs, queue) = mpsc::unbounded_channel();
-            let room = usize::try_from(sizes.queue).unwrap_or(usize::MAX);
-            doors.push(Door { jobs, room: Arc::new(Semaphore::new(room)) });
+            doors.push(Door {
+                jobs,
+                unary_room: room(sizes.queue),
+                stream_room: room(limits::LANE_STREAM_QUEUE),
+            });
             let lane = lane::Lane::new(
                 store.clone(),
                 usize::from(sizes.batch_commands.max(1)),
@@ -140,7 +147,8 @@ impl Engine {
     /// A [`Failure`]; [`Failure::Overloaded`] at once where the lane's queue is full.
     pub async fn execute(&self, command: Command, deadline: Option<Instant>) -> Reply {
         let door = &self.doors[self.lane_of(&command)];
-        let room = Arc::clone(&door.room).try_acquire_owned().map_err(|_| Failure::Overloaded)?;
+        let room =
+            Arc::clone(&door.unary_room).try_acquire_owned().map_err(|_| Failure::Overloaded)?;
         let (reply, replied) = oneshot::channel();
         let job = Job { commands: vec![command], deadline, reply, room };
         door.jobs.send(job).map_err(|_| Failure::Unavailable)?;
@@ -148,7 +156,7 @@ impl Engine {
         replies.into_iter().next().unwrap_or(Err(Failure::Unavailable))
     }
 
-    /// Queues commands, waiting for room, and returns what will be their replies, in their order.
+    /// Queues commands, at most [`limits::LANE_STREAM_QUEUE`], waiting for room, and returns what will be their replies, in their order.
     /// Commands of one customer are carried out in the order in which they were queued.
     pub async fn enqueue(&self, commands: Vec<Command>, deadline: Option<Instant>) -> Pending {
         let total = commands.len();
@@ -166,7 +174,7 @@ impl Engine {
             }
             let (reply, replied) = oneshot::channel();
             let count = u32::try_from(commands.len()).unwrap_or(u32::MAX);
-            if let Ok(room) = Arc::clone(&door.room).acquire_many_owned(count).await {
+            if let Ok(room) = Arc::clone(&door.stream_room).acquire_many_owned(count).await {
                 // A lane that has gone drops the reply's sender, which is the answer.
                 drop(door.jobs.send(Job { commands, deadline, reply, room }));
             }
@@ -179,6 +187,10 @@ impl Engine {
         let lanes = self.doors.len() as u128;
         usize::try_from(command.customer.key.as_u128() % lanes).unwrap_or(0)
     }
+}
+
+fn room(commands: u32) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(usize::try_from(commands).unwrap_or(Semaphore::MAX_PERMITS)))
 }
 
 /// Replies to come.

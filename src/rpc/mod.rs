@@ -1,1 +1,84 @@
-//! FLOOR 4.
+//! FLOOR 4: the wire. tonic and prost live here; what comes in is parsed at the door, and what
+//! goes out is converted last.
+
+mod convert;
+mod credit;
+mod deadline;
+mod fields;
+mod health;
+mod page;
+mod panic;
+mod parse;
+mod status;
+mod stream;
+mod test_clock;
+mod usage;
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tonic::codec::CompressionEncoding::Gzip;
+use tonic::service::{Routes, RoutesBuilder};
+
+pub use self::health::Health;
+pub use self::panic::{Answer, PanicLayer};
+use crate::domain::entry::ACTOR_ANONYMOUS;
+use crate::engine::Engine;
+use crate::limits;
+use crate::pb;
+use crate::pb::credit_service_server::CreditServiceServer;
+use crate::pb::test_clock_service_server::TestClockServiceServer;
+use crate::pb::usage_service_server::UsageServiceServer;
+use crate::store::{Clock, Store};
+
+/// What the services work with.
+#[derive(Clone)]
+pub struct Services {
+    store: Store,
+    engine: Arc<Engine>,
+    closing: CancellationToken,
+    actor: Arc<str>,
+}
+
+impl Services {
+    /// Services on this store and engine. When `closing` is cancelled, streams take nothing new.
+    #[must_use]
+    pub fn new(store: Store, engine: Arc<Engine>, closing: CancellationToken) -> Self {
+        Self { store, engine, closing, actor: ACTOR_ANONYMOUS.into() }
+    }
+
+    /// All services, with health and reflection (v1 and v1alpha).
+    ///
+    /// # Errors
+    /// Where the embedded descriptors do not decode.
+    pub fn routes(&self, health: &Health) -> Result<Routes, tonic_reflection::server::Error> {
+        let mut routes = RoutesBuilder::default();
+        routes.add_service(
+            CreditServiceServer::new(self.clone())
+                .accept_compressed(Gzip)
+                .send_compressed(Gzip)
+                .max_decoding_message_size(limits::MESSAGE_BYTES_MAX),
+        );
+        routes.add_service(
+            UsageServiceServer::new(self.clone())
+                .accept_compressed(Gzip)
+                .send_compressed(Gzip)
+                .max_decoding_message_size(limits::MESSAGE_BYTES_MAX),
+        );
+        if let Clock::Test(clock) = self.store.clock() {
+            let service = test_clock::TestClock::new(self.clone(), clock.clone());
+            routes.add_service(
+                TestClockServiceServer::new(service).accept_compressed(Gzip).send_compressed(Gzip),
+            );
+        }
+        routes.add_service(health.service());
+        let reflection = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(pb::FILE_DESCRIPTOR_SET)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
+        routes.add_service(reflection().build_v1()?);
+        routes.add_service(reflection().build_v1alpha()?);
+        Ok(routes.routes())
+    }
+}

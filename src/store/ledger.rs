@@ -1,13 +1,17 @@
 //! Reading ledgers.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
 use super::Store;
 use super::error::Result;
-use super::rows::{EntryRow, entry_type_name};
-use super::schema::{ledger_entries, usage_events};
+use super::rows::{EntryRow, currency_of, entry_type_name};
+use super::schema::{grants, ledger_entries, usage_events};
+use crate::domain::currency::Currency;
 use crate::domain::entry::{Entry, EntryType};
+use crate::domain::grant::Scope;
 use crate::domain::ids::{Customer, EventId, GrantId};
 use crate::domain::time::Timestamp;
 
@@ -24,6 +28,15 @@ pub struct EntryFilter {
     pub recorded_after: Option<Timestamp>,
     /// Recorded before, exclusive.
     pub recorded_before: Option<Timestamp>,
+}
+
+/// An entry, and the currency of its grant (None for units), which says how its amounts print.
+#[derive(Debug, Clone)]
+pub struct ListedEntry {
+    /// The entry.
+    pub entry: Entry,
+    /// Its grant's currency.
+    pub currency: Option<Currency>,
 }
 
 impl EntryFilter {
@@ -48,7 +61,7 @@ impl Store {
         filter: &EntryFilter,
         after: i64,
         limit: usize,
-    ) -> Result<Vec<Entry>> {
+    ) -> Result<Vec<ListedEntry>> {
         let account = self.account(customer).await?;
         let due = &account.changes().entries;
         let booked = due.iter().map(|entry| entry.sequence - 1).min();
@@ -56,7 +69,17 @@ impl Store {
         let mut entries = self.booked_entries(customer, filter, after, booked, limit).await?;
         let missing = limit.saturating_sub(entries.len());
         let due = due.iter().filter(|entry| entry.sequence > after && filter.keeps(entry));
-        entries.extend(due.take(missing).cloned());
+        let currencies: HashMap<GrantId, Currency> = account
+            .grants()
+            .filter_map(|grant| match grant.scope {
+                Scope::Money(currency) => Some((grant.id, currency)),
+                Scope::Units(_) => None,
+            })
+            .collect();
+        entries.extend(due.take(missing).map(|entry| {
+            let currency = currencies.get(&entry.grant_id).copied();
+            ListedEntry { entry: entry.clone(), currency }
+        }));
         Ok(entries)
     }
 
@@ -68,13 +91,15 @@ impl Store {
         after: i64,
         last: i64,
         limit: usize,
-    ) -> Result<Vec<Entry>> {
+    ) -> Result<Vec<ListedEntry>> {
         use ledger_entries as e;
+        let of_grant = grants::customer_id.eq(e::customer_id).and(grants::id.eq(e::grant_id));
         let mut conn = self.readers.get().await?;
         let mut query = e::table
+            .inner_join(grants::table.on(of_grant))
             .filter(e::customer_id.eq(customer.key))
             .filter(e::sequence.gt(after).and(e::sequence.le(last)))
-            .select(EntryRow::as_select())
+            .select((EntryRow::as_select(), grants::currency))
             .order(e::sequence)
             .limit(i64::try_from(limit).unwrap_or(i64::MAX))
             .into_boxed();
@@ -100,7 +125,11 @@ impl Store {
         if let Some(before) = filter.recorded_before {
             query = query.filter(e::recorded_at.lt(before));
         }
-        let rows: Vec<EntryRow> = query.load(&mut conn).await?;
-        rows.into_iter().map(Entry::try_from).collect()
+        let rows: Vec<(EntryRow, Option<String>)> = query.load(&mut conn).await?;
+        let listed = rows.into_iter().map(|(row, currency)| {
+            let currency = currency.map(|code| currency_of(&code)).transpose()?;
+            Ok(ListedEntry { entry: row.try_into()?, currency })
+        });
+        listed.collect()
     }
 }

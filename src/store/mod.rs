@@ -4,7 +4,7 @@
 //! ([`batch`]), on connections that its lanes own.
 
 mod account;
-// pub mod audit;
+pub mod audit;
 pub mod batch;
 pub mod clock;
 mod due;
@@ -23,7 +23,7 @@ use diesel_async::AsyncPgConnection;
 pub use self::clock::{Clock, TestClock};
 pub use self::error::{Error, Result};
 pub use self::grants::{GrantFilter, OwnedGrant};
-pub use self::ledger::EntryFilter;
+pub use self::ledger::{EntryFilter, ListedEntry};
 pub use self::postgres::Address;
 pub use self::usage::EventFilter;
 use crate::domain::time::Windows;

@@ -67,9 +67,7 @@ impl TryFrom<GrantRow> for Grant {
     fn try_from(row: GrantRow) -> Result<Self> {
         let scope = match (row.kind.as_str(), row.currency.as_deref()) {
             ("units", None) => Scope::units(row.metrics.into_iter().map(Metric::stored).collect()),
-            ("monetary", Some(code)) => Scope::Money(
-                Currency::from_code(code).ok_or_else(|| Error::corrupt("unknown currency"))?,
-            ),
+            ("monetary", Some(code)) => Scope::Money(currency_of(code)?),
             _ => return Err(Error::corrupt("grant of unknown type")),
         };
         let voided = match (row.voided_at, row.void_reason) {
@@ -103,6 +101,11 @@ impl TryFrom<GrantRow> for Grant {
             voided,
         })
     }
+}
+
+/// A currency's stored code.
+pub(super) fn currency_of(code: &str) -> Result<Currency> {
+    Currency::from_code(code).ok_or_else(|| Error::corrupt("unknown currency"))
 }
 
 /// `type` and `currency` of a scope.
@@ -255,8 +258,7 @@ pub(super) fn entry_type_name(kind: EntryType) -> &'static str {
 }
 
 fn entry_type(name: &str) -> Result<EntryType> {
-    use EntryType as E;
-    [E::Granted, E::Updated, E::Consumed, E::Expired, E::Voided, E::ExpirationReclaimed]
+    EntryType::ALL
         .into_iter()
         .find(|kind| entry_type_name(*kind) == name)
         .ok_or_else(|| Error::corrupt("unknown entry type"))

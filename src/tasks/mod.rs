@@ -1,1 +1,3 @@
-//! FLOOR 4.
+//! FLOOR 4: what goes on in the background.
+
+pub mod sweeper;

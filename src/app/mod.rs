@@ -1,0 +1,118 @@
+//! The top: the only place that knows everyone. What the command line can do, and what each
+//! command is wired to.
+
+mod audit;
+mod database;
+mod serve;
+mod with_postgres;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use self::database::Database;
+pub use self::serve::{Service, Settings, serve};
+use crate::config;
+use crate::store::{self, private};
+
+/// Credit grants over gRPC on PostgreSQL: exact, fast, explainable.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What creditd can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve gRPC, until SIGTERM or Ctrl-C.
+    ///
+    /// With nothing configured it runs a private PostgreSQL server of its own, which it finds (or
+    /// fetches), starts, migrates and stops by itself, and listens on 127.0.0.1:50051. Every flag
+    /// has an environment variable. Logs go to standard error; RUST_LOG filters them. On SIGTERM
+    /// health turns NOT_SERVING, streams end, what is under way is answered.
+    Serve(config::Serve),
+
+    /// Re-derive every figure from the ledger and print each difference; exit code 1 if any.
+    ///
+    /// Reads one snapshot and locks nothing: it may run beside a serving creditd. Without
+    /// --database-url it looks at the private server, running or not.
+    Audit(config::Database),
+
+    /// Run a command on a temporary PostgreSQL server, with DATABASE_URL set.
+    ///
+    /// The server is private, empty, not durable, and gone when the command ends. `make test` runs
+    /// the tests like this; CREDITD_TEST_DATABASE_URL is set, too.
+    WithPostgres(with_postgres::Args),
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The private server did not start.
+    #[error(transparent)]
+    Private(#[from] private::Error),
+    /// The database did not answer in time, or refused.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// Serving failed.
+    #[error("serving failed: {0}")]
+    Serve(String),
+    /// The private server ended by itself.
+    #[error("the private PostgreSQL server ended by itself; its log is {0}")]
+    DatabaseEnded(String),
+    /// The audit found differences.
+    #[error("the books do not agree: {0} differences")]
+    Differences(usize),
+    /// A command could not be run.
+    #[error("{command}: {error}")]
+    Run {
+        /// What was to be run.
+        command: String,
+        /// Why it was not.
+        error: std::io::Error,
+    },
+    /// A client command failed.
+    #[error("{0}")]
+    Client(String),
+}
+
+/// Runs one command; what went wrong is said on standard error.
+pub async fn run(cli: Cli) -> ExitCode {
+    let done = match cli.command {
+        Command::Serve(config) => serve(&config, stop_signal()).await.map(|()| ExitCode::SUCCESS),
+        Command::Audit(config) => audit::run(&config).await.map(|()| ExitCode::SUCCESS),
+        Command::WithPostgres(args) => with_postgres::run(args).await,
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("creditd: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+/// SIGTERM, or Ctrl-C.
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = match signal(SignalKind::terminate()) {
+        Ok(terminate) => terminate,
+        Err(error) => {
+            tracing::error!(%error, "SIGTERM cannot be heard; Ctrl-C can");
+            drop(tokio::signal::ctrl_c().await);
+            return;
+        }
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}

@@ -1,0 +1,207 @@
+//! `creditd serve`: what is wired to what, the order of starting and of stopping.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+
+use super::{Database, Error};
+use crate::config;
+use crate::domain::time::{Windows, to_micros};
+use crate::engine::{Engine, Lanes, Sizes};
+use crate::limits;
+use crate::rpc::{Answer, Health, Services};
+use crate::store::private::PrivateServer;
+use crate::store::{self, Address, Clock, Store, TestClock};
+use crate::tasks::sweeper;
+
+/// What of the configuration the service itself needs, besides a database and a listener.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where `now` comes from.
+    pub clock: Clock,
+    /// The rules' windows.
+    pub windows: Windows,
+    /// Whether to book in the background what falls due.
+    pub sweeper: bool,
+    /// How the engine is sized.
+    pub sizes: Sizes,
+    /// Connections that reads share.
+    pub readers: usize,
+}
+
+impl From<&config::Serve> for Settings {
+    fn from(config: &config::Serve) -> Self {
+        let window = |window: Duration| TimeDelta::from_std(window).unwrap_or(TimeDelta::MAX);
+        Self {
+            clock: match config.test_clock {
+                Some(at) => Clock::Test(TestClock::new(to_micros(at))),
+                None => Clock::Database,
+            },
+            windows: Windows {
+                max_event_age: window(config.rules.max_event_age),
+                late_usage: window(config.rules.late_usage_window),
+            },
+            sweeper: !config.no_sweeper,
+            sizes: Sizes {
+                lanes: config.sizing.lanes,
+                batch_commands: config.sizing.batch,
+                queue: config.sizing.queue,
+            },
+            readers: usize::from(config.sizing.readers),
+        }
+    }
+}
+
+/// A service that is up. Dropping it leaves it running; [`Service::stop`] ends it in order.
+pub struct Service {
+    /// The way into the lanes, for tests that look at their counters.
+    pub engine: Arc<Engine>,
+    lanes: Lanes,
+    closing: CancellationToken,
+    serving: JoinHandle<Result<(), tonic::transport::Error>>,
+    background: Vec<JoinHandle<()>>,
+}
+
+impl Service {
+    /// Migrates, wires everything up and serves on `listener`.
+    ///
+    /// # Errors
+    /// Where the database does not come within [`limits::STARTUP_WAIT`], or refuses to migrate.
+    pub async fn start(
+        address: Address,
+        listener: TcpListener,
+        settings: Settings,
+    ) -> Result<Self, Error> {
+        migrate(&address).await?;
+        let store = Store::new(address, settings.readers, settings.clock, settings.windows)?;
+        let (engine, lanes) = Engine::start(&store, settings.sizes);
+        let engine = Arc::new(engine);
+        let closing = CancellationToken::new();
+        let services = Services::new(store.clone(), Arc::clone(&engine), closing.clone());
+        let health = Health::new(&store).await;
+        let routes = services.routes(&health).map_err(|error| Error::Serve(error.to_string()))?;
+        health.look(&store).await;
+        let mut background = vec![tokio::spawn(health.follow(store.clone(), closing.clone()))];
+        if settings.sweeper {
+            let sweep = sweeper::run(store, Arc::clone(&engine), closing.clone());
+            background.push(tokio::spawn(sweep));
+        }
+        let server = Server::builder()
+            .tcp_nodelay(true)
+            .layer(Answer::layer())
+            .add_routes(routes)
+            .serve_with_incoming_shutdown(
+                TcpListenerStream::new(listener),
+                closing.clone().cancelled_owned(),
+            );
+        Ok(Self { engine, lanes, closing, serving: tokio::spawn(server), background })
+    }
+
+    /// Takes nothing new, answers what is under way, empties the lanes, and ends; open connections
+    /// are cut after [`limits::SHUTDOWN_GRACE`].
+    pub async fn stop(mut self) {
+        self.closing.cancel();
+        if timeout(limits::SHUTDOWN_GRACE, &mut self.serving).await.is_err() {
+            tracing::warn!("some connections did not end in time and are cut");
+            self.serving.abort();
+        }
+        for task in self.background {
+            drop(task.await);
+        }
+        self.lanes.drain().await;
+        let totals = self.engine.stats();
+        tracing::info!(
+            batches = totals.batches,
+            commands = totals.commands,
+            statements = totals.statements,
+            retries = totals.retries,
+            "engine totals"
+        );
+    }
+
+    /// Resolves when serving ends by itself, which it should not.
+    pub async fn failed(&mut self) -> Error {
+        let ended = match (&mut self.serving).await {
+            Ok(Ok(())) => "the server ended".to_owned(),
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        Error::Serve(ended)
+    }
+}
+
+/// Brings the schema up to date, waiting for a database that is still starting.
+async fn migrate(address: &Address) -> Result<(), Error> {
+    let until = Instant::now() + limits::STARTUP_WAIT;
+    loop {
+        match address.migrate().await {
+            Ok(()) => return Ok(()),
+            Err(error @ store::Error::Away(_)) if Instant::now() < until => {
+                tracing::warn!(%error, "waiting for the database");
+                sleep(limits::RECONNECT_PAUSE_MAX).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// `creditd serve`: runs until `shutdown` resolves.
+///
+/// # Errors
+/// Where it cannot start, or something it lives on ends.
+pub async fn serve(
+    config: &config::Serve,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    // First, so that a taken address is said at once and nothing is started in vain.
+    let listen = |error| Error::Listen { address: config.listen, error };
+    let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
+    let bound = listener.local_addr().map_err(listen)?;
+    let database = Database::open(&config.database).await?;
+    let settings = Settings::from(config);
+    let mut service = Service::start(database.address.clone(), listener, settings).await?;
+    tracing::info!("ready on {bound}");
+    if database.private.is_some() {
+        welcome(bound);
+    }
+    let ended = tokio::select! {
+        () = shutdown => Ok(()),
+        error = service.failed() => Err(error),
+        error = database_ended(database.private.as_ref()) => Err(error),
+    };
+    tracing::info!("going down");
+    service.stop().await;
+    database.close().await;
+    ended
+}
+
+async fn database_ended(private: Option<&PrivateServer>) -> Error {
+    match private {
+        Some(server) => {
+            server.exited().await;
+            Error::DatabaseEnded(server.log().display().to_string())
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// What to try next, for who has just started creditd by hand.
+fn welcome(address: std::net::SocketAddr) {
+    println!(
+        "\ncreditd is ready on {address}, on a PostgreSQL of its own. Try, in another terminal:\n\n  \
+         grpcurl -plaintext {address} list\n  \
+         grpcurl -plaintext -d '{{\"request_id\":\"r1\",\"customer_id\":\"acme\",\"type\":\"GRANT_TYPE_UNITS\",\"amount\":\"100\"}}' \
+         {address} credits.v1.CreditService/CreateGrant\n  \
+         grpcurl -plaintext -d '{{\"customer_id\":\"acme\"}}' {address} credits.v1.CreditService/GetBalance\n  \
+         creditd demo     replay a real trace\n  \
+         creditd audit    re-derive every figure from the ledger\n\n\
+         The README has a tour. Ctrl-C stops it; the data stays.\n"
+    );
+}

@@ -1,0 +1,215 @@
+//! What the domain speaks of, as the wire says it.
+
+use prost_types::Timestamp as WireTimestamp;
+
+use crate::domain::amount::AmountError;
+use crate::domain::balance::{Balance, GrantBalance, Total, UpcomingExpiration};
+use crate::domain::entry::{EntryType, RuleChange};
+use crate::domain::grant::{Category, Grant, Scope, Status};
+use crate::domain::ids::Customer;
+use crate::domain::time::Timestamp;
+use crate::domain::usage::{Allocation, UsageEvent};
+use crate::pb;
+use crate::store::ListedEntry;
+
+/// An instant.
+pub(super) fn time(at: Timestamp) -> WireTimestamp {
+    // Fewer than 10^9, always: chrono counts a leap second's as more, which instants from the
+    // wire and from PostgreSQL never are.
+    let nanos = i32::try_from(at.timestamp_subsec_nanos()).unwrap_or(999_999_999);
+    WireTimestamp { seconds: at.timestamp(), nanos }
+}
+
+struct WireScope {
+    kind: i32,
+    currency: String,
+    metrics: Vec<String>,
+}
+
+fn scope(scope: &Scope) -> WireScope {
+    match scope {
+        Scope::Units(metrics) => WireScope {
+            kind: pb::GrantType::Units.into(),
+            currency: String::new(),
+            metrics: metrics.iter().map(ToString::to_string).collect(),
+        },
+        Scope::Money(currency) => WireScope {
+            kind: pb::GrantType::Monetary.into(),
+            currency: currency.code().to_owned(),
+            metrics: Vec::new(),
+        },
+    }
+}
+
+fn status(status: Status) -> pb::GrantStatus {
+    match status {
+        Status::Pending => pb::GrantStatus::Pending,
+        Status::Active => pb::GrantStatus::Active,
+        Status::Exhausted => pb::GrantStatus::Exhausted,
+        Status::Expired => pb::GrantStatus::Expired,
+        Status::Voided => pb::GrantStatus::Voided,
+    }
+}
+
+fn category(category: Option<Category>) -> pb::GrantCategory {
+    match category {
+        None => pb::GrantCategory::Unspecified,
+        Some(Category::Promotional) => pb::GrantCategory::Promotional,
+        Some(Category::Purchased) => pb::GrantCategory::Purchased,
+        Some(Category::Loyalty) => pb::GrantCategory::Loyalty,
+        Some(Category::Service) => pb::GrantCategory::Service,
+    }
+}
+
+/// A grant, with its expiry booked, at `now`.
+pub(super) fn grant(customer: &Customer, grant: Grant, now: Timestamp) -> pb::Grant {
+    let of = scope(&grant.scope);
+    let print = |amount| grant.scope.print(amount);
+    let notes = grant.notes.as_ref().clone();
+    pb::Grant {
+        id: grant.id.to_string(),
+        customer_id: customer.external_id.to_string(),
+        r#type: of.kind,
+        amount: print(grant.amount),
+        currency: of.currency,
+        metrics: of.metrics,
+        priority: grant.priority.get().into(),
+        category: category(grant.category).into(),
+        status: status(grant.status(now)).into(),
+        effective_at: Some(time(grant.effective_at)),
+        expires_at: grant.expires_at.map(time),
+        description: notes.description,
+        metadata: notes.metadata,
+        remaining: print(grant.figures.remaining),
+        held: print(grant.figures.held),
+        consumed: print(grant.figures.consumed),
+        expired: print(grant.figures.expired),
+        voided: print(grant.figures.voided),
+        created_at: Some(time(grant.created_at)),
+        updated_at: Some(time(grant.updated_at)),
+        voided_at: grant.voided.as_ref().map(|voided| time(voided.at)),
+        void_reason: grant.voided.map(|voided| voided.reason.to_string()).unwrap_or_default(),
+        created_by: grant.created_by.to_string(),
+    }
+}
+
+/// A balance.
+pub(super) fn balance(customer: &Customer, balance: Balance) -> pb::Balance {
+    pb::Balance {
+        customer_id: customer.external_id.to_string(),
+        revision: balance.revision,
+        as_of: Some(time(balance.as_of)),
+        totals: balance.totals.iter().map(total).collect(),
+        grants: balance.grants.iter().map(grant_balance).collect(),
+        upcoming_expirations: balance.upcoming_expirations.iter().map(upcoming).collect(),
+    }
+}
+
+fn total(total: &Total) -> pb::BalanceTotal {
+    let of = scope(&total.scope);
+    pb::BalanceTotal {
+        r#type: of.kind,
+        currency: of.currency,
+        metrics: of.metrics,
+        available: total.scope.print(total.available),
+        held: total.scope.print(total.held),
+        remaining: total.scope.print(total.remaining),
+    }
+}
+
+fn grant_balance(grant: &GrantBalance) -> pb::GrantBalance {
+    pb::GrantBalance {
+        grant_id: grant.grant_id.to_string(),
+        status: status(grant.status).into(),
+        priority: grant.priority.get().into(),
+        expires_at: grant.expires_at.map(time),
+        available: grant.scope.print(grant.available),
+        held: grant.scope.print(grant.held),
+        remaining: grant.scope.print(grant.remaining),
+    }
+}
+
+fn upcoming(upcoming: &UpcomingExpiration) -> pb::UpcomingExpiration {
+    let of = scope(&upcoming.scope);
+    pb::UpcomingExpiration {
+        grant_id: upcoming.grant_id.to_string(),
+        expires_at: Some(time(upcoming.expires_at)),
+        r#type: of.kind,
+        currency: of.currency,
+        metrics: of.metrics,
+        amount: upcoming.scope.print(upcoming.amount),
+    }
+}
+
+/// A usage event, with its net figures.
+pub(super) fn usage_event(
+    customer: &Customer,
+    event: &UsageEvent,
+) -> Result<pb::UsageEvent, AmountError> {
+    Ok(pb::UsageEvent {
+        customer_id: customer.external_id.to_string(),
+        event_id: event.event_id.to_string(),
+        metric: event.metric.to_string(),
+        quantity: event.quantity.to_string(),
+        timestamp: Some(time(event.timestamp)),
+        covered: event.covered()?.to_string(),
+        uncovered: event.uncovered.to_string(),
+        reversed: event.reversed.to_string(),
+        allocations: event.allocations.iter().map(allocation).collect(),
+        recorded_at: Some(time(event.recorded_at)),
+        metadata: event.metadata.clone(),
+    })
+}
+
+/// What one grant paid.
+pub(super) fn allocation(allocation: &Allocation) -> pb::Allocation {
+    pb::Allocation {
+        grant_id: allocation.grant_id.to_string(),
+        amount: allocation.amount.to_string(),
+    }
+}
+
+/// A type of ledger entry.
+pub(super) fn entry_type(kind: EntryType) -> pb::LedgerEntryType {
+    match kind {
+        EntryType::Granted => pb::LedgerEntryType::Granted,
+        EntryType::Updated => pb::LedgerEntryType::Updated,
+        EntryType::Consumed => pb::LedgerEntryType::Consumed,
+        EntryType::Expired => pb::LedgerEntryType::Expired,
+        EntryType::Voided => pb::LedgerEntryType::Voided,
+        EntryType::ExpirationReclaimed => pb::LedgerEntryType::ExpirationReclaimed,
+    }
+}
+
+/// A ledger entry; its amounts print as its grant's do.
+pub(super) fn entry(customer: &Customer, listed: ListedEntry) -> pb::LedgerEntry {
+    let ListedEntry { entry, currency } = listed;
+    let scope = currency.map_or_else(|| Scope::units(Vec::new()), Scope::Money);
+    pb::LedgerEntry {
+        customer_id: customer.external_id.to_string(),
+        sequence: entry.sequence,
+        grant_id: entry.grant_id.to_string(),
+        r#type: entry_type(entry.kind).into(),
+        amount: scope.print(entry.amount),
+        balance_after: scope.print(entry.balance_after),
+        held_amount: scope.print(entry.held_amount),
+        held_after: scope.print(entry.held_after),
+        event_id: entry.event_id.map(|id| id.to_string()).unwrap_or_default(),
+        reason: entry.reason.map(|reason| reason.to_string()).unwrap_or_default(),
+        actor: entry.actor.to_string(),
+        occurred_at: Some(time(entry.occurred_at)),
+        recorded_at: Some(time(entry.recorded_at)),
+        change: entry.change.map(change),
+    }
+}
+
+fn change(change: RuleChange) -> pb::RuleChange {
+    let number = |priority: crate::domain::grant::Priority| i32::from(priority.get());
+    pb::RuleChange {
+        old_priority: change.priority.map(|(old, _)| number(old)),
+        new_priority: change.priority.map(|(_, new)| number(new)),
+        expires_at_changed: change.expires_at.is_some(),
+        old_expires_at: change.expires_at.and_then(|(old, _)| old).map(time),
+        new_expires_at: change.expires_at.and_then(|(_, new)| new).map(time),
+    }
+}

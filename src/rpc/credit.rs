@@ -1,0 +1,256 @@
+//! CreditService: grants, balances, the ledger.
+
+use tonic::{Request, Response, Status};
+
+use super::fields::Fields;
+use super::page::Page;
+use super::{Services, convert, deadline, parse, status};
+use crate::domain::balance::{Balance, PayingFor};
+use crate::domain::command::{Action, Command, Outcome};
+use crate::domain::entry::EntryType;
+use crate::domain::grant::{Grant, Status as GrantStatus};
+use crate::domain::ids::{Customer, EventId, GrantId, Metric};
+use crate::domain::time::Timestamp;
+use crate::pb;
+use crate::pb::credit_service_server::CreditService;
+use crate::store::{EntryFilter, GrantFilter};
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl CreditService for Services {
+    async fn create_grant(
+        &self,
+        request: Request<pb::CreateGrantRequest>,
+    ) -> Answer<pb::CreateGrantResponse> {
+        let deadline = deadline::of(request.metadata());
+        let request = request.into_inner();
+        let validate_only = request.validate_only;
+        let command = parse::create_grant(request, &self.actor)?;
+        let customer = command.customer.clone();
+        if validate_only {
+            return self.validate_grant(&command).await;
+        }
+        let outcome = self.engine.execute(command, deadline).await;
+        let (grant, replayed) = into_grant(outcome.map_err(status::of_failure)?)?;
+        // Its own instant is the one it was made at; a replay shows the grant as it is now.
+        let grant = if replayed {
+            self.grant_as_of_now(grant.id).await?
+        } else {
+            let made_at = grant.created_at;
+            convert::grant(&customer, grant, made_at)
+        };
+        Ok(Response::new(pb::CreateGrantResponse { grant: Some(grant), replayed }))
+    }
+
+    async fn get_grant(
+        &self,
+        request: Request<pb::GetGrantRequest>,
+    ) -> Answer<pb::GetGrantResponse> {
+        let mut fields = Fields::default();
+        let id = fields.take("grant_id", GrantId::parse(&request.into_inner().grant_id));
+        let Some(id) = id else { return Err(fields.refuse()) };
+        let grant = Some(self.grant_as_of_now(id).await?);
+        Ok(Response::new(pb::GetGrantResponse { grant }))
+    }
+
+    async fn list_grants(
+        &self,
+        request: Request<pb::ListGrantsRequest>,
+    ) -> Answer<pb::ListGrantsResponse> {
+        let mut request = request.into_inner();
+        let (size, token) = (request.page_size, std::mem::take(&mut request.page_token));
+        request.page_size = 0;
+        let mut fields = Fields::default();
+        let (page, after) = Page::read(&mut fields, &request, size, &token);
+        let filter = grant_filter(&mut fields, &request);
+        fields.check()?;
+        let listed = self.store.list_grants(&filter, after, page.ask()).await;
+        let mut listed = listed.map_err(status::of_store)?;
+        let next_page_token =
+            page.cut(&mut listed, |last| (last.grant.created_at, last.grant.id.0));
+        let show = |of: crate::store::OwnedGrant| convert::grant(&of.customer, of.grant, of.now);
+        let grants = listed.into_iter().map(show).collect();
+        Ok(Response::new(pb::ListGrantsResponse { grants, next_page_token }))
+    }
+
+    async fn update_grant(
+        &self,
+        request: Request<pb::UpdateGrantRequest>,
+    ) -> Answer<pb::UpdateGrantResponse> {
+        let deadline = deadline::of(request.metadata());
+        let update = parse::update_grant(request.into_inner())?;
+        let id = update.grant_id;
+        let grant = self.change(id, Action::UpdateGrant(Box::new(update)), deadline).await?;
+        Ok(Response::new(pb::UpdateGrantResponse { grant: Some(grant) }))
+    }
+
+    async fn void_grant(
+        &self,
+        request: Request<pb::VoidGrantRequest>,
+    ) -> Answer<pb::VoidGrantResponse> {
+        let deadline = deadline::of(request.metadata());
+        let void = parse::void_grant(&request.into_inner())?;
+        let id = void.grant_id;
+        let grant = self.change(id, Action::VoidGrant(Box::new(void)), deadline).await?;
+        Ok(Response::new(pb::VoidGrantResponse { grant: Some(grant) }))
+    }
+
+    async fn get_balance(
+        &self,
+        request: Request<pb::GetBalanceRequest>,
+    ) -> Answer<pb::GetBalanceResponse> {
+        let request = request.into_inner();
+        let mut fields = Fields::default();
+        let customer = fields.take("customer_id", Customer::parse(&request.customer_id));
+        let metric = fields.take_optional("metric", &request.metric, Metric::parse);
+        let currency = fields.take_optional("currency", &request.currency, parse::currency);
+        if !request.metric.is_empty() && !request.currency.is_empty() {
+            fields.fault("currency", "must be empty where metric is given: no grant pays for both");
+        }
+        let Some(customer) = customer else { return Err(fields.refuse()) };
+        fields.check()?;
+        let paying_for = match (metric, currency) {
+            (Some(metric), _) => PayingFor::Metric(metric),
+            (None, Some(currency)) => PayingFor::Currency(currency),
+            (None, None) => PayingFor::Anything,
+        };
+        let account = self.store.account(&customer).await.map_err(status::of_store)?;
+        let balance =
+            Balance::of(&account, &paying_for).map_err(|error| status::unexpected(&error))?;
+        let balance = Some(convert::balance(&customer, balance));
+        Ok(Response::new(pb::GetBalanceResponse { balance }))
+    }
+
+    async fn list_ledger_entries(
+        &self,
+        request: Request<pb::ListLedgerEntriesRequest>,
+    ) -> Answer<pb::ListLedgerEntriesResponse> {
+        let mut request = request.into_inner();
+        let (size, token) = (request.page_size, std::mem::take(&mut request.page_token));
+        request.page_size = 0;
+        let mut fields = Fields::default();
+        let (page, after) = Page::read(&mut fields, &request, size, &token);
+        let customer = fields.take("customer_id", Customer::parse(&request.customer_id));
+        let filter = entry_filter(&mut fields, &request);
+        if request.after_sequence < 0 {
+            fields.fault("after_sequence", "must not be negative");
+        }
+        let Some(customer) = customer else { return Err(fields.refuse()) };
+        fields.check()?;
+        let after: i64 = after.unwrap_or(0).max(request.after_sequence);
+        let listed = self.store.list_entries(&customer, &filter, after, page.size + 1).await;
+        let mut listed = listed.map_err(status::of_store)?;
+        let next_page_token = page.cut(&mut listed, |last| last.entry.sequence);
+        let entries = listed.into_iter().map(|entry| convert::entry(&customer, entry)).collect();
+        Ok(Response::new(pb::ListLedgerEntriesResponse { entries, next_page_token }))
+    }
+}
+
+impl Services {
+    /// What the real call would answer; nothing is written.
+    async fn validate_grant(&self, command: &Command) -> Answer<pb::CreateGrantResponse> {
+        let mut account = self.store.account_for(command).await.map_err(status::of_store)?;
+        let outcome = account.apply(command).map_err(status::of_refusal)?;
+        let (grant, replayed) = into_grant(outcome)?;
+        let mut grant = convert::grant(&command.customer, grant, account.now());
+        if !replayed {
+            // Nothing was made, so that its id would name nothing.
+            grant.id.clear();
+        }
+        Ok(Response::new(pb::CreateGrantResponse { grant: Some(grant), replayed }))
+    }
+
+    async fn grant_as_of_now(&self, id: GrantId) -> Result<pb::Grant, Status> {
+        let found = self.store.grant(id).await.map_err(status::of_store)?;
+        let found = found.ok_or_else(|| status::no_grant(id))?;
+        Ok(convert::grant(&found.customer, found.grant, found.now))
+    }
+
+    /// Carries out a command on a grant that is named by its id alone.
+    async fn change(
+        &self,
+        id: GrantId,
+        action: Action,
+        deadline: Option<tokio::time::Instant>,
+    ) -> Result<pb::Grant, Status> {
+        let owner = self.store.grant_owner(id).await.map_err(status::of_store)?;
+        let customer = owner.ok_or_else(|| status::no_grant(id))?;
+        let command = Command { customer, actor: self.actor.clone(), action };
+        let outcome = self.engine.execute(command, deadline).await;
+        into_grant(outcome.map_err(status::of_failure)?)?;
+        self.grant_as_of_now(id).await
+    }
+}
+
+fn into_grant(outcome: Outcome) -> Result<(Grant, bool), Status> {
+    match outcome {
+        Outcome::Grant { grant, replayed } => Ok((*grant, replayed)),
+        Outcome::Usage { .. } | Outcome::Booked => Err(status::unexpected(&"a grant was expected")),
+    }
+}
+
+fn grant_filter(fields: &mut Fields, request: &pb::ListGrantsRequest) -> GrantFilter {
+    let monetary = match pb::GrantType::try_from(request.r#type) {
+        Ok(pb::GrantType::Unspecified) => None,
+        Ok(pb::GrantType::Monetary) => Some(true),
+        Ok(pb::GrantType::Units) => Some(false),
+        Err(_) => {
+            fields.fault("type", "must be a known type");
+            None
+        }
+    };
+    let mut statuses = Vec::new();
+    for (index, number) in request.statuses.iter().enumerate() {
+        match pb::GrantStatus::try_from(*number) {
+            Ok(pb::GrantStatus::Pending) => statuses.push(GrantStatus::Pending),
+            Ok(pb::GrantStatus::Active) => statuses.push(GrantStatus::Active),
+            Ok(pb::GrantStatus::Exhausted) => statuses.push(GrantStatus::Exhausted),
+            Ok(pb::GrantStatus::Expired) => statuses.push(GrantStatus::Expired),
+            Ok(pb::GrantStatus::Voided) => statuses.push(GrantStatus::Voided),
+            Ok(pb::GrantStatus::Unspecified) | Err(_) => {
+                fields.fault(format!("statuses[{index}]"), "must be a known status");
+            }
+        }
+    }
+    let created_after = fields.time("created_after", request.created_after.as_ref());
+    let created_before = fields.time("created_before", request.created_before.as_ref());
+    fields.range("created_before", created_after, created_before);
+    GrantFilter {
+        customer: fields.take_optional("customer_id", &request.customer_id, Customer::parse),
+        monetary,
+        statuses,
+        currency: fields.take_optional("currency", &request.currency, parse::currency),
+        metric: fields.take_optional("metric", &request.metric, Metric::parse),
+        expires_before: fields.time("expires_before", request.expires_before.as_ref()),
+        created_after,
+        created_before,
+    }
+}
+
+fn entry_filter(fields: &mut Fields, request: &pb::ListLedgerEntriesRequest) -> EntryFilter {
+    let mut types = Vec::new();
+    for (index, number) in request.types.iter().enumerate() {
+        match pb::LedgerEntryType::try_from(*number) {
+            Ok(pb::LedgerEntryType::Unspecified) | Err(_) => {
+                fields.fault(format!("types[{index}]"), "must be a known type");
+            }
+            // Types that no entry of this version has match nothing.
+            Ok(wanted) => {
+                types
+                    .extend(EntryType::ALL.into_iter().find(|t| convert::entry_type(*t) == wanted));
+            }
+        }
+    }
+    let recorded_after: Option<Timestamp> =
+        fields.time("recorded_after", request.recorded_after.as_ref());
+    let recorded_before = fields.time("recorded_before", request.recorded_before.as_ref());
+    fields.range("recorded_before", recorded_after, recorded_before);
+    EntryFilter {
+        grant_id: fields.take_optional("grant_id", &request.grant_id, GrantId::parse),
+        event_id: fields.take_optional("event_id", &request.event_id, EventId::parse),
+        types: (!request.types.is_empty()).then_some(types),
+        recorded_after,
+        recorded_before,
+    }
+}

@@ -1,0 +1,124 @@
+//! Collecting what is wrong with a request, so that one answer names every bad field.
+
+use std::fmt::Display;
+
+use prost_types::Timestamp as WireTimestamp;
+use tonic::Status;
+
+use super::status;
+use crate::domain::grant::Metadata;
+use crate::domain::time::{Timestamp, to_micros};
+use crate::limits;
+
+/// The faults of one request, field by field.
+#[derive(Debug, Default)]
+pub(super) struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    /// Notes a fault.
+    pub(super) fn fault(&mut self, field: impl Into<String>, rule: impl Display) {
+        self.0.push((field.into(), rule.to_string()));
+    }
+
+    /// The value, or None and a fault.
+    pub(super) fn take<T, E: Display>(&mut self, field: &str, read: Result<T, E>) -> Option<T> {
+        read.map_err(|rule| self.fault(field, rule)).ok()
+    }
+
+    /// The same for a field that may be empty: None without a fault where it is.
+    pub(super) fn take_optional<T, E: Display>(
+        &mut self,
+        field: &str,
+        text: &str,
+        read: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        if text.is_empty() { None } else { self.take(field, read(text)) }
+    }
+
+    /// INVALID_ARGUMENT with every fault, where there is one.
+    pub(super) fn check(self) -> Result<(), Status> {
+        if self.0.is_empty() { Ok(()) } else { Err(self.refuse()) }
+    }
+
+    /// INVALID_ARGUMENT with every fault.
+    pub(super) fn refuse(self) -> Status {
+        status::invalid_fields(self.0)
+    }
+
+    /// An instant, cut to microseconds; None where it was left out.
+    pub(super) fn time(&mut self, field: &str, at: Option<&WireTimestamp>) -> Option<Timestamp> {
+        // google.protobuf.Timestamp: from 0001-01-01 to 9999-12-31, nanos counting forward.
+        const SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
+        let at = at?;
+        let nanos = u32::try_from(at.nanos).ok().filter(|nanos| *nanos < 1_000_000_000);
+        let read = nanos
+            .filter(|_| SECONDS.contains(&at.seconds))
+            .and_then(|nanos| Timestamp::from_timestamp(at.seconds, nanos));
+        match read {
+            Some(read) => Some(to_micros(read)),
+            None => {
+                self.fault(field, "must be a time from 0001-01-01 to 9999-12-31");
+                None
+            }
+        }
+    }
+
+    /// A time that must be there.
+    pub(super) fn required_time(
+        &mut self,
+        field: &str,
+        at: Option<&WireTimestamp>,
+    ) -> Option<Timestamp> {
+        if at.is_none() {
+            self.fault(field, "is required");
+        }
+        self.time(field, at)
+    }
+
+    /// Two ends of a range: from, inclusive, and before, exclusive.
+    pub(super) fn range(
+        &mut self,
+        field: &str,
+        from: Option<Timestamp>,
+        before: Option<Timestamp>,
+    ) {
+        if let (Some(from), Some(before)) = (from, before)
+            && before <= from
+        {
+            self.fault(field, "must be after the beginning of the range");
+        }
+    }
+
+    /// Text for people: at most `chars` characters, none of them NUL.
+    pub(super) fn text(&mut self, field: &str, text: &str, chars: usize) {
+        if text.chars().count() > chars {
+            self.fault(field, format_args!("must be at most {chars} characters"));
+        }
+        if text.contains('\0') {
+            self.fault(field, "must not contain NUL");
+        }
+    }
+
+    /// The caller's pairs: at most 50, keys 1 to 40 characters, values at most 500.
+    pub(super) fn metadata(&mut self, metadata: &Metadata) {
+        if metadata.len() > limits::METADATA_PAIRS_MAX {
+            let most = limits::METADATA_PAIRS_MAX;
+            self.fault("metadata", format_args!("must have at most {most} pairs"));
+        }
+        for (key, value) in metadata {
+            // A key too long for a field's name is cut there.
+            let shown: String = key.chars().take(limits::METADATA_KEY_CHARS_MAX).collect();
+            let field = format!("metadata[{}]", shown.escape_debug());
+            if key.is_empty() {
+                self.fault(field.as_str(), "must have a key");
+            }
+            if key.chars().count() > limits::METADATA_KEY_CHARS_MAX || key.contains('\0') {
+                let most = limits::METADATA_KEY_CHARS_MAX;
+                let rule =
+                    format!("must have a key of at most {most} characters, none of them NUL");
+                self.fault(field.as_str(), rule);
+            }
+            self.text(&field, value, limits::METADATA_VALUE_CHARS_MAX);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! grpc.health.v1.Health, following the database.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tonic::server::NamedService;
+use tonic_health::ServingStatus;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::{HealthReporter, HealthService};
+
+use super::Services;
+use crate::limits;
+use crate::pb::credit_service_server::CreditServiceServer;
+use crate::pb::test_clock_service_server::TestClockServiceServer;
+use crate::pb::usage_service_server::UsageServiceServer;
+use crate::store::{Clock, Store};
+
+/// Tells probes whether creditd can serve: the whole ("") and each service.
+#[derive(Clone)]
+pub struct Health {
+    reporter: HealthReporter,
+    names: Vec<&'static str>,
+}
+
+impl Health {
+    /// Not serving, until [`Health::follow`] finds the database.
+    pub async fn new(store: &Store) -> Self {
+        let mut names =
+            vec!["", CreditServiceServer::<Services>::NAME, UsageServiceServer::<Services>::NAME];
+        if matches!(store.clock(), Clock::Test(_)) {
+            names.push(TestClockServiceServer::<super::test_clock::TestClock>::NAME);
+        }
+        let health = Self { reporter: HealthReporter::new(), names };
+        // tonic-health reports "" as serving from the start.
+        health.set(ServingStatus::NotServing).await;
+        health
+    }
+
+    /// The gRPC service.
+    pub(super) fn service(&self) -> HealthServer<HealthService> {
+        HealthServer::new(HealthService::from_health_reporter(self.reporter.clone()))
+    }
+
+    /// Asks the database once and reports.
+    pub async fn look(&self, store: &Store) -> bool {
+        let answer = tokio::time::timeout(Duration::from_secs(2), store.ping()).await;
+        let serving = matches!(answer, Ok(Ok(())));
+        self.set(if serving { ServingStatus::Serving } else { ServingStatus::NotServing }).await;
+        serving
+    }
+
+    /// Reports what the database is like until `closing`, and then that creditd does not serve.
+    pub async fn follow(self, store: Store, closing: CancellationToken) {
+        let mut every = tokio::time::interval(limits::HEALTH_EVERY);
+        let mut was = None;
+        loop {
+            tokio::select! {
+                biased;
+                () = closing.cancelled() => break,
+                _ = every.tick() => {
+                    let is = self.look(&store).await;
+                    if was.replace(is).is_some_and(|was| was != is) {
+                        tracing::warn!(serving = is, "health changed with the database");
+                    }
+                }
+            }
+        }
+        self.set(ServingStatus::NotServing).await;
+    }
+
+    async fn set(&self, status: ServingStatus) {
+        for name in &self.names {
+            self.reporter.set_service_status(*name, status).await;
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Pages by keyset. A token is opaque: it holds the key of the last item, and a digest of the
+//! filter it belongs to, so that it is refused with another one.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use prost::Message;
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::fields::Fields;
+use crate::domain::time::Timestamp;
+use crate::limits;
+
+const DIGEST_BYTES: usize = 8;
+
+/// What a page begins behind.
+pub(super) trait Key: Sized {
+    fn write(&self) -> String;
+    fn read(text: &str) -> Option<Self>;
+}
+
+impl Key for i64 {
+    fn write(&self) -> String {
+        self.to_string()
+    }
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+impl Key for (Timestamp, String) {
+    fn write(&self) -> String {
+        format!("{}:{}", self.0.timestamp_micros(), self.1)
+    }
+    fn read(text: &str) -> Option<Self> {
+        let (micros, id) = text.split_once(':')?;
+        Some((Timestamp::from_timestamp_micros(micros.parse().ok()?)?, id.to_owned()))
+    }
+}
+
+impl Key for (Timestamp, Uuid) {
+    fn write(&self) -> String {
+        format!("{}:{}", self.0.timestamp_micros(), self.1)
+    }
+    fn read(text: &str) -> Option<Self> {
+        let (at, id) = <(Timestamp, String)>::read(text)?;
+        Some((at, Uuid::try_parse(&id).ok()?))
+    }
+}
+
+/// Which page of which list is wanted.
+pub(super) struct Page {
+    digest: [u8; DIGEST_BYTES],
+    /// Items at most.
+    pub size: usize,
+}
+
+impl Page {
+    /// Reads `page_size` and `page_token` of a list whose filter is `request` with both left out.
+    pub(super) fn read<K: Key>(
+        fields: &mut Fields,
+        filter: &impl Message,
+        size: i32,
+        token: &str,
+    ) -> (Self, Option<K>) {
+        let mut digest = [0; DIGEST_BYTES];
+        digest.copy_from_slice(&Sha256::digest(filter.encode_to_vec())[..DIGEST_BYTES]);
+        let size = match u32::try_from(size) {
+            Ok(0) => limits::PAGE_SIZE_DEFAULT,
+            Ok(size) => size.min(limits::PAGE_SIZE_MAX),
+            Err(_) => {
+                fields.fault("page_size", "must not be negative");
+                limits::PAGE_SIZE_DEFAULT
+            }
+        };
+        let page = Self { digest, size: usize::try_from(size).unwrap_or(usize::MAX) };
+        let after = if token.is_empty() { None } else { page.open(token) };
+        if after.is_none() && !token.is_empty() {
+            fields.fault("page_token", "must be a next_page_token of the same list and filter");
+        }
+        (page, after)
+    }
+
+    /// How many items to ask for: one more than the page holds, to see whether there is another.
+    pub(super) fn ask(&self) -> i64 {
+        i64::try_from(self.size + 1).unwrap_or(i64::MAX)
+    }
+
+    /// Cuts the items to the page and says where the next one begins; empty at the end.
+    pub(super) fn cut<T, K: Key>(&self, items: &mut Vec<T>, key: impl FnOnce(&T) -> K) -> String {
+        if items.len() <= self.size {
+            return String::new();
+        }
+        items.truncate(self.size);
+        items.last().map_or_else(String::new, |last| self.seal(&key(last).write()))
+    }
+
+    fn seal(&self, key: &str) -> String {
+        let mut bytes = self.digest.to_vec();
+        bytes.extend_from_slice(key.as_bytes());
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    fn open<K: Key>(&self, token: &str) -> Option<K> {
+        let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
+        let key = bytes.strip_prefix(&self.digest)?;
+        K::read(std::str::from_utf8(key).ok()?)
+    }
+}

@@ -1,0 +1,227 @@
+//! Requests into commands: parsed at the door, so that behind it nothing has to be doubted.
+
+use std::sync::Arc;
+
+use tonic::Status;
+
+use super::fields::Fields;
+use crate::domain::amount::{Amount, SCALE};
+use crate::domain::command::{Action, Command, CreateGrant, RecordUsage, UpdateGrant, VoidGrant};
+use crate::domain::currency::Currency;
+use crate::domain::grant::{Category, Notes, Priority, Scope};
+use crate::domain::ids::{Customer, EventId, GrantId, Metric, RequestId};
+use crate::domain::usage::Uncovered;
+use crate::{limits, pb};
+
+const CURRENCY_RULE: &str = "must be an upper-case ISO 4217 code with minor units, such as \"USD\"";
+const PRIORITY_RULE: &str = "must be from 0 to 100";
+
+/// A currency's code.
+pub(super) fn currency(code: &str) -> Result<Currency, &'static str> {
+    Currency::from_code(code).ok_or(CURRENCY_RULE)
+}
+
+/// A request to make a grant.
+pub(super) fn create_grant(
+    request: pb::CreateGrantRequest,
+    actor: &Arc<str>,
+) -> Result<Command, Status> {
+    let mut fields = Fields::default();
+    let request_id = fields.take("request_id", RequestId::parse(&request.request_id));
+    let customer = fields.take("customer_id", Customer::parse(&request.customer_id));
+    let scope = scope(&mut fields, &request);
+    // Without a scope the decimals are not known; any amount of units is then looked at.
+    let decimals = scope.as_ref().map_or(SCALE, Scope::decimals);
+    let amount = fields.take("amount", Amount::parse_positive(&request.amount, decimals));
+    let category = category(&mut fields, request.category);
+    let priority = match request.priority {
+        None => category.map(Priority::of_category),
+        Some(number) => fields.take("priority", Priority::new(number).ok_or(PRIORITY_RULE)),
+    };
+    let effective_at = fields.time("effective_at", request.effective_at.as_ref());
+    let expires_at = fields.time("expires_at", request.expires_at.as_ref());
+    if let (Some(start), Some(end)) = (effective_at, expires_at)
+        && end <= start
+    {
+        fields.fault("expires_at", "must be after effective_at");
+    }
+    fields.text("description", &request.description, limits::DESCRIPTION_CHARS_MAX);
+    fields.metadata(&request.metadata);
+    let (
+        Some(request_id),
+        Some(customer),
+        Some(scope),
+        Some(amount),
+        Some(category),
+        Some(priority),
+    ) = (request_id, customer, scope, amount, category, priority)
+    else {
+        return Err(fields.refuse());
+    };
+    fields.check()?;
+    let create = CreateGrant {
+        request_id,
+        grant_id: GrantId::fresh(),
+        scope,
+        amount,
+        priority,
+        category,
+        effective_at,
+        expires_at,
+        notes: Notes { description: request.description, metadata: request.metadata },
+    };
+    let action = Action::CreateGrant(Box::new(create));
+    Ok(Command { customer, actor: Arc::clone(actor), action })
+}
+
+/// What the grant is to pay for: type, currency and metrics, which must agree.
+fn scope(fields: &mut Fields, request: &pb::CreateGrantRequest) -> Option<Scope> {
+    match pb::GrantType::try_from(request.r#type) {
+        Ok(pb::GrantType::Monetary) => {
+            if !request.metrics.is_empty() {
+                fields.fault("metrics", "must be empty for a monetary grant");
+            }
+            if request.currency.is_empty() {
+                fields.fault("currency", "is required for a monetary grant");
+                return None;
+            }
+            fields.take("currency", currency(&request.currency)).map(Scope::Money)
+        }
+        Ok(pb::GrantType::Units) => {
+            if !request.currency.is_empty() {
+                fields.fault("currency", "must be empty for a unit grant");
+            }
+            metrics(fields, &request.metrics).map(Scope::units)
+        }
+        Ok(pb::GrantType::Unspecified) => {
+            fields.fault("type", "is required");
+            None
+        }
+        Err(_) => {
+            fields.fault("type", "must be a known type");
+            None
+        }
+    }
+}
+
+fn metrics(fields: &mut Fields, names: &[String]) -> Option<Vec<Metric>> {
+    if names.len() > limits::METRICS_MAX {
+        let most = limits::METRICS_MAX;
+        fields.fault("metrics", format_args!("must be at most {most}"));
+        return None;
+    }
+    let mut read = Vec::with_capacity(names.len());
+    for (index, name) in names.iter().enumerate() {
+        read.extend(fields.take(&format!("metrics[{index}]"), Metric::parse(name)));
+    }
+    (read.len() == names.len()).then_some(read)
+}
+
+/// None where it does not read; Some(None) where none is given.
+fn category(fields: &mut Fields, number: i32) -> Option<Option<Category>> {
+    match pb::GrantCategory::try_from(number) {
+        Ok(pb::GrantCategory::Unspecified) => Some(None),
+        Ok(pb::GrantCategory::Promotional) => Some(Some(Category::Promotional)),
+        Ok(pb::GrantCategory::Purchased) => Some(Some(Category::Purchased)),
+        Ok(pb::GrantCategory::Loyalty) => Some(Some(Category::Loyalty)),
+        Ok(pb::GrantCategory::Service) => Some(Some(Category::Service)),
+        Err(_) => {
+            fields.fault("category", "must be a known category");
+            None
+        }
+    }
+}
+
+/// A request to change a grant.
+pub(super) fn update_grant(request: pb::UpdateGrantRequest) -> Result<UpdateGrant, Status> {
+    let mut fields = Fields::default();
+    let grant_id = fields.take("grant_id", GrantId::parse(&request.grant_id));
+    let paths = request.update_mask.map(|mask| mask.paths).unwrap_or_default();
+    if paths.is_empty() {
+        fields.fault("update_mask", "is required");
+    }
+    let mut update = UpdateGrant {
+        grant_id: grant_id.unwrap_or(GrantId(uuid::Uuid::nil())),
+        description: None,
+        metadata: None,
+        priority: None,
+        expires_at: None,
+    };
+    for path in &paths {
+        match path.as_str() {
+            "description" => {
+                fields.text("description", &request.description, limits::DESCRIPTION_CHARS_MAX);
+                update.description = Some(request.description.clone());
+            }
+            "metadata" => {
+                fields.metadata(&request.metadata);
+                update.metadata = Some(request.metadata.clone());
+            }
+            "priority" => {
+                let read = request.priority.map(|number| {
+                    fields.take("priority", Priority::new(number).ok_or(PRIORITY_RULE))
+                });
+                update.priority = Some(read.flatten());
+            }
+            "expires_at" => {
+                update.expires_at = Some(fields.time("expires_at", request.expires_at.as_ref()));
+            }
+            other => {
+                let shown: String = other.chars().take(40).collect();
+                let rule = format!(
+                    "must name description, metadata, priority or expires_at, not {shown:?}"
+                );
+                fields.fault("update_mask", rule);
+            }
+        }
+    }
+    fields.check()?;
+    Ok(update)
+}
+
+/// A request to take a grant back.
+pub(super) fn void_grant(request: &pb::VoidGrantRequest) -> Result<VoidGrant, Status> {
+    let mut fields = Fields::default();
+    let grant_id = fields.take("grant_id", GrantId::parse(&request.grant_id));
+    if request.reason.trim().is_empty() {
+        fields.fault("reason", "is required");
+    }
+    fields.text("reason", &request.reason, limits::REASON_CHARS_MAX);
+    let Some(grant_id) = grant_id else { return Err(fields.refuse()) };
+    fields.check()?;
+    Ok(VoidGrant { grant_id, reason: request.reason.as_str().into() })
+}
+
+/// A usage event to record.
+pub(super) fn record_usage(
+    request: pb::RecordUsageRequest,
+    actor: &Arc<str>,
+) -> Result<Command, Status> {
+    let mut fields = Fields::default();
+    let customer = fields.take("customer_id", Customer::parse(&request.customer_id));
+    let event_id = fields.take("event_id", EventId::parse(&request.event_id));
+    let metric = fields.take("metric", Metric::parse(&request.metric));
+    let quantity = fields.take("quantity", Amount::parse(&request.quantity, SCALE));
+    let timestamp = fields.time("timestamp", request.timestamp.as_ref());
+    let policy = match pb::InsufficientCredits::try_from(request.insufficient_credits) {
+        Ok(pb::InsufficientCredits::Unspecified | pb::InsufficientCredits::AllowOverage) => {
+            Uncovered::AllowOverage
+        }
+        Ok(pb::InsufficientCredits::Reject) => Uncovered::Reject,
+        Err(_) => {
+            fields.fault("insufficient_credits", "must be a known policy");
+            Uncovered::AllowOverage
+        }
+    };
+    fields.metadata(&request.metadata);
+    let (Some(customer), Some(event_id), Some(metric), Some(quantity)) =
+        (customer, event_id, metric, quantity)
+    else {
+        return Err(fields.refuse());
+    };
+    fields.check()?;
+    let metadata = request.metadata;
+    let usage = RecordUsage { event_id, metric, quantity, timestamp, policy, metadata };
+    let action = Action::RecordUsage(Box::new(usage));
+    Ok(Command { customer, actor: Arc::clone(actor), action })
+}

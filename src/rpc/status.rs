@@ -1,0 +1,204 @@
+//! Errors, spoken once: every way to fail becomes one gRPC status here, with an ErrorInfo whose
+//! reason is published in proto/credits/v1/error.proto.
+
+use std::collections::HashMap;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
+use uuid::Uuid;
+
+use crate::domain::ids::GrantId;
+use crate::domain::refusal::Refusal;
+use crate::domain::time::Timestamp;
+use crate::engine::Failure;
+use crate::limits;
+use crate::pb::ErrorReason;
+use crate::store;
+
+const DOMAIN: &str = "creditd";
+
+fn details(reason: ErrorReason, metadata: HashMap<String, String>) -> ErrorDetails {
+    let name = reason.as_str_name();
+    let name = name.strip_prefix("ERROR_REASON_").unwrap_or(name);
+    let mut details = ErrorDetails::new();
+    details.set_error_info(name, DOMAIN, metadata);
+    details
+}
+
+fn status(code: Code, message: impl Into<String>, reason: ErrorReason) -> Status {
+    Status::with_error_details(code, message, details(reason, HashMap::new()))
+}
+
+fn with_metadata(
+    code: Code,
+    message: impl Into<String>,
+    reason: ErrorReason,
+    metadata: impl IntoIterator<Item = (&'static str, String)>,
+) -> Status {
+    let metadata = metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    Status::with_error_details(code, message, details(reason, metadata))
+}
+
+fn try_again(code: Code, message: &str, reason: ErrorReason) -> Status {
+    let mut details = details(reason, HashMap::new());
+    details.set_retry_info(Some(limits::RETRY_AFTER));
+    Status::with_error_details(code, message, details)
+}
+
+/// INVALID_ARGUMENT, naming every field and the rule it breaks.
+pub(super) fn invalid_fields(faults: Vec<(String, String)>) -> Status {
+    let spelt = faults.iter().take(limits::FIELD_FAULTS_SPELT);
+    let mut message =
+        spelt.map(|(field, rule)| format!("{field} {rule}")).collect::<Vec<_>>().join("; ");
+    if let Some(more @ 1..) = faults.len().checked_sub(limits::FIELD_FAULTS_SPELT) {
+        message.push_str(&format!("; and {more} more"));
+    }
+    let unnamed = faults.len().saturating_sub(limits::FIELD_FAULTS_MAX);
+    let named = faults.into_iter().take(limits::FIELD_FAULTS_MAX);
+    let mut violations: Vec<FieldViolation> =
+        named.map(|(field, rule)| FieldViolation::new(field, rule)).collect();
+    if unnamed > 0 {
+        violations.push(FieldViolation::new("", format!("and {unnamed} more faults")));
+    }
+    let mut details = details(ErrorReason::InvalidField, HashMap::new());
+    details.set_bad_request(violations);
+    Status::with_error_details(Code::InvalidArgument, message, details)
+}
+
+/// INVALID_ARGUMENT for one field.
+pub(super) fn invalid_field(field: &str, rule: &str) -> Status {
+    invalid_fields(vec![(field.to_owned(), rule.to_owned())])
+}
+
+fn not_found(reason: ErrorReason, kind: &str, name: &str, message: &str) -> Status {
+    let mut details = details(reason, HashMap::new());
+    details.set_resource_info(kind, name, "", message);
+    Status::with_error_details(Code::NotFound, message, details)
+}
+
+/// NOT_FOUND for a grant.
+pub(super) fn no_grant(id: GrantId) -> Status {
+    not_found(ErrorReason::GrantNotFound, "credits.v1.Grant", &id.to_string(), "no such grant")
+}
+
+/// NOT_FOUND for a usage event.
+pub(super) fn no_event(event_id: &str) -> Status {
+    let reason = ErrorReason::EventNotFound;
+    not_found(reason, "credits.v1.UsageEvent", event_id, "no such usage event")
+}
+
+/// FAILED_PRECONDITION for a test clock told to go back.
+pub(super) fn clock_backwards(now: Timestamp) -> Status {
+    with_metadata(
+        Code::FailedPrecondition,
+        "the test clock never runs backwards",
+        ErrorReason::ClockBackwards,
+        [("time", now.to_rfc3339())],
+    )
+}
+
+/// UNAVAILABLE while creditd goes down.
+pub(super) fn draining() -> Status {
+    try_again(Code::Unavailable, "creditd is going down", ErrorReason::Unavailable)
+}
+
+/// INTERNAL with an id; what happened is in the log under it, and nowhere else.
+pub(super) fn internal(id: Uuid) -> Status {
+    with_metadata(
+        Code::Internal,
+        format!("internal error {id}"),
+        ErrorReason::Internal,
+        [("error_id", id.to_string())],
+    )
+}
+
+/// INTERNAL for something that should not be, told in the log.
+pub(super) fn unexpected(what: &dyn std::fmt::Display) -> Status {
+    let id = Uuid::now_v7();
+    tracing::error!(%id, error = %what, "a call failed");
+    internal(id)
+}
+
+/// What the engine says.
+pub(super) fn of_failure(failure: Failure) -> Status {
+    match failure {
+        Failure::Refused(refusal) => of_refusal(refusal),
+        Failure::Overloaded => try_again(
+            Code::ResourceExhausted,
+            "too many commands are waiting",
+            ErrorReason::Overloaded,
+        ),
+        Failure::Unavailable => try_again(
+            Code::Unavailable,
+            "the database is away, or creditd is going down",
+            ErrorReason::Unavailable,
+        ),
+        Failure::ConcurrentUpdate => status(
+            Code::Aborted,
+            "lost too many races with other commands",
+            ErrorReason::ConcurrentUpdate,
+        ),
+        Failure::DeadlineExceeded => status(
+            Code::DeadlineExceeded,
+            "the deadline had passed before the command was begun",
+            ErrorReason::DeadlineExceeded,
+        ),
+        Failure::Internal(id) => internal(id),
+    }
+}
+
+/// What the domain says.
+pub(super) fn of_refusal(refusal: Refusal) -> Status {
+    let message = refusal.to_string();
+    match refusal {
+        Refusal::InvalidField { field, rule } => invalid_field(field, rule),
+        Refusal::GrantNotFound => status(Code::NotFound, message, ErrorReason::GrantNotFound),
+        Refusal::RequestIdReused => {
+            status(Code::AlreadyExists, message, ErrorReason::RequestIdReused)
+        }
+        Refusal::EventIdReused => status(Code::AlreadyExists, message, ErrorReason::EventIdReused),
+        Refusal::InsufficientCredits { requested, available } => with_metadata(
+            Code::FailedPrecondition,
+            message,
+            ErrorReason::InsufficientCredits,
+            [("requested", requested.to_string()), ("available", available.to_string())],
+        ),
+        Refusal::GrantNotActive => {
+            status(Code::FailedPrecondition, message, ErrorReason::GrantNotActive)
+        }
+        Refusal::TooManyOpenGrants { limit } => with_metadata(
+            Code::FailedPrecondition,
+            message,
+            ErrorReason::LimitExceeded,
+            [("limit", limit.to_string())],
+        ),
+        Refusal::TimestampOutOfWindow => {
+            status(Code::FailedPrecondition, message, ErrorReason::TimestampOutOfWindow)
+        }
+        Refusal::Arithmetic(error) => unexpected(&error),
+    }
+}
+
+/// What the store says to a read.
+pub(super) fn of_store(error: store::Error) -> Status {
+    match error {
+        store::Error::Away(_) | store::Error::Other(_) => {
+            tracing::warn!(%error, "a read failed");
+            try_again(Code::Unavailable, "the database is away", ErrorReason::Unavailable)
+        }
+        store::Error::Conflict(_) => {
+            status(Code::Aborted, "lost a race", ErrorReason::ConcurrentUpdate)
+        }
+        store::Error::Constraint { .. } | store::Error::Corrupt(_) => unexpected(&error),
+    }
+}
+
+/// A status as it is carried inside a message: google.rpc.Status.
+pub(super) fn as_message(status: &Status) -> tonic_types::Status {
+    let decoded = prost::Message::decode(status.details());
+    decoded.unwrap_or_else(|_| tonic_types::Status {
+        code: i32::from(status.code()),
+        message: status.message().to_owned(),
+        details: Vec::new(),
+    })
+}

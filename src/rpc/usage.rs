@@ -1,0 +1,180 @@
+//! UsageService: recording usage, looking at it.
+
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::fields::Fields;
+use super::page::Page;
+use super::{Services, convert, deadline, parse, status, stream};
+use crate::domain::amount::{Amount, SCALE};
+use crate::domain::command::Outcome;
+use crate::domain::drawdown::{Draw, Verdict};
+use crate::domain::ids::{Customer, EventId, GrantId, Metric};
+use crate::domain::usage::Allocation;
+use crate::pb::usage_service_server::UsageService;
+use crate::store::EventFilter;
+use crate::{limits, pb};
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl UsageService for Services {
+    async fn record_usage(
+        &self,
+        request: Request<pb::RecordUsageRequest>,
+    ) -> Answer<pb::RecordUsageResponse> {
+        let deadline = deadline::of(request.metadata());
+        let command = parse::record_usage(request.into_inner(), &self.actor)?;
+        let customer = command.customer.clone();
+        let outcome = self.engine.execute(command, deadline).await;
+        let (event, duplicate) = shown(&customer, &outcome.map_err(status::of_failure)?)?;
+        Ok(Response::new(pb::RecordUsageResponse { event: Some(event), duplicate }))
+    }
+
+    type StreamUsageStream = ReceiverStream<Result<pb::StreamUsageResponse, Status>>;
+
+    async fn stream_usage(
+        &self,
+        request: Request<Streaming<pb::StreamUsageRequest>>,
+    ) -> Answer<Self::StreamUsageStream> {
+        Ok(Response::new(stream::serve(self.clone(), request.into_inner())))
+    }
+
+    async fn preview_usage(
+        &self,
+        request: Request<pb::PreviewUsageRequest>,
+    ) -> Answer<pb::PreviewUsageResponse> {
+        let request = request.into_inner();
+        let mut fields = Fields::default();
+        let customer = fields.take("customer_id", Customer::parse(&request.customer_id));
+        let metric = fields.take("metric", Metric::parse(&request.metric));
+        let quantity = fields.take("quantity", Amount::parse(&request.quantity, SCALE));
+        let timestamp = fields.time("timestamp", request.timestamp.as_ref());
+        let (Some(customer), Some(metric), Some(quantity)) = (customer, metric, quantity) else {
+            return Err(fields.refuse());
+        };
+        fields.check()?;
+        let account = self.store.whole_account(&customer).await.map_err(status::of_store)?;
+        let at = timestamp.unwrap_or(account.now());
+        account.check_window(at).map_err(status::of_refusal)?;
+        let (now, windows) = (account.now(), account.windows());
+        let draw = Draw { metric: &metric, quantity, at, now, windows };
+        preview(&draw, &account).map(Response::new).map_err(|error| status::unexpected(&error))
+    }
+
+    async fn get_usage_event(
+        &self,
+        request: Request<pb::GetUsageEventRequest>,
+    ) -> Answer<pb::GetUsageEventResponse> {
+        let request = request.into_inner();
+        let mut fields = Fields::default();
+        let customer = fields.take("customer_id", Customer::parse(&request.customer_id));
+        let event_id = fields.take("event_id", EventId::parse(&request.event_id));
+        let (Some(customer), Some(event_id)) = (customer, event_id) else {
+            return Err(fields.refuse());
+        };
+        let found = self.store.usage_event(&customer, &event_id).await.map_err(status::of_store)?;
+        let found = found.ok_or_else(|| status::no_event(event_id.as_str()))?;
+        let event =
+            convert::usage_event(&customer, &found).map_err(|error| status::unexpected(&error))?;
+        Ok(Response::new(pb::GetUsageEventResponse { event: Some(event) }))
+    }
+
+    async fn list_usage_events(
+        &self,
+        request: Request<pb::ListUsageEventsRequest>,
+    ) -> Answer<pb::ListUsageEventsResponse> {
+        let mut request = request.into_inner();
+        let (size, token) = (request.page_size, std::mem::take(&mut request.page_token));
+        request.page_size = 0;
+        let mut fields = Fields::default();
+        let (page, after) = Page::read(&mut fields, &request, size, &token);
+        let customer = fields.take("customer_id", Customer::parse(&request.customer_id));
+        let timestamp_after = fields.time("timestamp_after", request.timestamp_after.as_ref());
+        let timestamp_before = fields.time("timestamp_before", request.timestamp_before.as_ref());
+        fields.range("timestamp_before", timestamp_after, timestamp_before);
+        let filter = EventFilter {
+            metric: fields.take_optional("metric", &request.metric, Metric::parse),
+            grant_id: fields.take_optional("grant_id", &request.grant_id, GrantId::parse),
+            timestamp_after,
+            timestamp_before,
+            recorded_after: fields.time("recorded_after", request.recorded_after.as_ref()),
+        };
+        let Some(customer) = customer else { return Err(fields.refuse()) };
+        fields.check()?;
+        let listed = self.store.list_usage_events(&customer, &filter, after, page.ask()).await;
+        let mut listed = listed.map_err(status::of_store)?;
+        let next_page_token =
+            page.cut(&mut listed, |last| (last.recorded_at, last.event_id.to_string()));
+        let events = listed
+            .iter()
+            .map(|event| convert::usage_event(&customer, event))
+            .collect::<Result<_, _>>()
+            .map_err(|error| status::unexpected(&error))?;
+        Ok(Response::new(pb::ListUsageEventsResponse { events, next_page_token }))
+    }
+}
+
+/// A recorded event as the wire shows it, and whether it had been recorded before.
+pub(super) fn shown(
+    customer: &Customer,
+    outcome: &Outcome,
+) -> Result<(pb::UsageEvent, bool), Status> {
+    match outcome {
+        Outcome::Usage { event, duplicate } => {
+            let event = convert::usage_event(customer, event);
+            Ok((event.map_err(|error| status::unexpected(&error))?, *duplicate))
+        }
+        Outcome::Grant { .. } | Outcome::Booked => {
+            Err(status::unexpected(&"a usage event was expected"))
+        }
+    }
+}
+
+/// What the event would do, and what each grant of the customer says to it.
+fn preview(
+    draw: &Draw<'_>,
+    account: &crate::domain::account::Account,
+) -> Result<pb::PreviewUsageResponse, crate::domain::amount::AmountError> {
+    let grants: Vec<_> = account.grants().collect();
+    let plan = draw.plan(grants.iter().copied())?;
+    let allocations = plan.slices.iter().map(|slice| {
+        let grant_id = grants[slice.index].id;
+        convert::allocation(&Allocation { grant_id, amount: slice.take })
+    });
+    let mut candidates = Vec::new();
+    for (position, grant) in (1..).zip(&grants).take(limits::PREVIEW_CANDIDATES_MAX) {
+        let verdict = draw.verdict(grant)?;
+        let available = match verdict {
+            Verdict::Eligible(available) => available,
+            _ => Amount::ZERO,
+        };
+        candidates.push(pb::Candidate {
+            grant_id: grant.id.to_string(),
+            position,
+            verdict: verdict_of(verdict).into(),
+            available: grant.scope.print(available),
+        });
+    }
+    let omitted = grants.len().saturating_sub(candidates.len());
+    Ok(pb::PreviewUsageResponse {
+        covered: plan.covered.to_string(),
+        uncovered: plan.uncovered.to_string(),
+        allocations: allocations.collect(),
+        candidates,
+        candidates_omitted: i32::try_from(omitted).unwrap_or(i32::MAX),
+    })
+}
+
+fn verdict_of(verdict: Verdict) -> pb::CandidateVerdict {
+    match verdict {
+        Verdict::Eligible(_) => pb::CandidateVerdict::Eligible,
+        Verdict::Pending => pb::CandidateVerdict::Pending,
+        Verdict::Expired => pb::CandidateVerdict::Expired,
+        Verdict::Voided => pb::CandidateVerdict::Voided,
+        Verdict::Exhausted => pb::CandidateVerdict::Exhausted,
+        Verdict::Held => pb::CandidateVerdict::Held,
+        Verdict::OtherMetric => pb::CandidateVerdict::OtherMetric,
+        Verdict::OtherType => pb::CandidateVerdict::OtherType,
+    }
+}

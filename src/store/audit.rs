@@ -1,0 +1,239 @@
+//! The audit: every figure re-derived from the ledger, by SQL over whole tables, so that it shares
+//! no code with what it checks. `creditd audit` runs it, and so does every integration test at its
+//! end.
+
+use std::fmt;
+
+use diesel::QueryableByName;
+use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel_async::{AsyncPgConnection, RunQueryDsl as _, SimpleAsyncConnection as _};
+
+use super::error::{Error, Result};
+use super::postgres::Address;
+
+/// One thing that does not agree.
+#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
+pub struct Difference {
+    /// Which check found it.
+    #[diesel(sql_type = Text)]
+    pub rule: String,
+    /// Whose.
+    #[diesel(sql_type = Text)]
+    pub customer: String,
+    /// Of what: a grant, an entry, an event.
+    #[diesel(sql_type = Text)]
+    pub subject: String,
+    /// What the ledger says.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub expected: Option<String>,
+    /// What is there.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub found: Option<String>,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rule, customer, subject, expected, found } = self;
+        let (expected, found) = (text(expected.as_deref()), text(found.as_deref()));
+        write!(f, "{rule}: customer {customer}, {subject}: expected {expected}, found {found}")
+    }
+}
+
+fn text(value: Option<&str>) -> &str {
+    value.unwrap_or("nothing")
+}
+
+/// What an audit looked at, and what it found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Customers looked at.
+    pub customers: i64,
+    /// Grants looked at.
+    pub grants: i64,
+    /// Ledger entries looked at.
+    pub entries: i64,
+    /// Usage events looked at.
+    pub events: i64,
+    /// What does not agree; of each rule the first [`crate::limits::AUDIT_DIFFERENCES_MAX`].
+    pub differences: Vec<Difference>,
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+/// Audits the books, in one snapshot, without locks.
+///
+/// # Errors
+/// As the database says.
+pub async fn audit(address: &Address) -> Result<Report> {
+    let mut conn = address.connect_plain().await?;
+    conn.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+    let mut differences = Vec::new();
+    for (rule, finding) in RULES {
+        // Written here and nowhere else: no text from outside becomes a part of a statement.
+        let limit = crate::limits::AUDIT_DIFFERENCES_MAX;
+        let query = format!(
+            "SELECT '{rule}'::text AS rule, \
+             coalesce((SELECT external_id FROM customers WHERE id = d.customer_id), \
+                      d.customer_id::text) AS customer, \
+             d.subject::text AS subject, d.expected::text AS expected, d.found::text AS found \
+             FROM ({finding}) AS d(customer_id, subject, expected, found) LIMIT {limit}"
+        );
+        let found: Vec<Difference> = diesel::sql_query(query).load(&mut conn).await?;
+        differences.extend(found);
+    }
+    let report = Report {
+        customers: count(&mut conn, "customers").await?,
+        grants: count(&mut conn, "grants").await?,
+        entries: count(&mut conn, "ledger_entries").await?,
+        events: count(&mut conn, "usage_events").await?,
+        differences,
+    };
+    conn.batch_execute("ROLLBACK").await?;
+    Ok(report)
+}
+
+async fn count(conn: &mut AsyncPgConnection, table: &str) -> Result<i64> {
+    let counted: Vec<Count> =
+        diesel::sql_query(format!("SELECT count(*) AS count FROM {table}")).load(conn).await?;
+    counted.into_iter().next().map(|row| row.count).ok_or_else(|| Error::corrupt("no count"))
+}
+
+/// Each rule, and a query that finds what breaks it: customer, subject, expected, found.
+const RULES: &[(&str, &str)] = &[
+    (
+        "revision is the last sequence, and sequences have no gap",
+        "SELECT coalesce(c.id, e.customer_id), 'revision', \
+                format('%s entries, last %s', coalesce(e.entries, 0), coalesce(e.last, 0)), \
+                c.revision::text \
+         FROM customers c FULL JOIN (SELECT customer_id, count(*) AS entries, \
+             max(sequence) AS last FROM ledger_entries GROUP BY customer_id) e \
+           ON e.customer_id = c.id \
+         WHERE c.revision IS DISTINCT FROM coalesce(e.last, 0) \
+            OR coalesce(e.entries, 0) <> coalesce(e.last, 0)",
+    ),
+    (
+        "sequence and recorded_at run together",
+        "SELECT customer_id, 'entry ' || sequence, 'at or after ' || before, recorded_at::text \
+         FROM (SELECT customer_id, sequence, recorded_at, lag(recorded_at) OVER \
+               (PARTITION BY customer_id ORDER BY sequence) AS before FROM ledger_entries) e \
+         WHERE recorded_at < before",
+    ),
+    (
+        "a customer's recorded_at is its last one",
+        "SELECT c.id, 'recorded_at', greatest(e.last, u.last)::text, c.recorded_at::text \
+         FROM customers c \
+         LEFT JOIN (SELECT customer_id, max(recorded_at) AS last FROM ledger_entries \
+                    GROUP BY customer_id) e ON e.customer_id = c.id \
+         LEFT JOIN (SELECT customer_id, max(recorded_at) AS last FROM usage_events \
+                    GROUP BY customer_id) u ON u.customer_id = c.id \
+         WHERE c.recorded_at < greatest(e.last, u.last) \
+            OR (e.last IS NULL AND u.last IS NULL)",
+    ),
+    (
+        "balances run: each entry's after is the sum so far",
+        "SELECT customer_id, 'entry ' || sequence, format('%s held %s', balance, holding), \
+                format('%s held %s', balance_after, held_after) \
+         FROM (SELECT *, sum(amount) OVER w AS balance, sum(held_amount) OVER w AS holding \
+               FROM ledger_entries WINDOW w AS (PARTITION BY customer_id, grant_id \
+               ORDER BY sequence)) e \
+         WHERE balance <> balance_after OR holding <> held_after",
+    ),
+    (
+        "a grant's figures are the sums of its entries",
+        "SELECT coalesce(g.customer_id, e.customer_id), \
+                'grant ' || coalesce(g.id, e.grant_id), \
+                concat_ws(' ', e.remaining, e.held, e.consumed, e.expired, e.voided), \
+                concat_ws(' ', g.remaining, g.held, g.consumed, g.expired, g.voided) \
+         FROM grants g FULL JOIN (SELECT customer_id, grant_id, sum(amount) AS remaining, \
+             sum(held_amount) AS held, \
+             coalesce(-sum(amount) FILTER (WHERE type = 'consumed'), 0) AS consumed, \
+             coalesce(-sum(amount) FILTER (WHERE type IN ('expired', 'expiration_reclaimed')), \
+                      0) AS expired, \
+             coalesce(-sum(amount) FILTER (WHERE type = 'voided'), 0) AS voided \
+             FROM ledger_entries GROUP BY customer_id, grant_id) e \
+           ON e.customer_id = g.customer_id AND e.grant_id = g.id \
+         WHERE (g.remaining, g.held, g.consumed, g.expired, g.voided) \
+           IS DISTINCT FROM (e.remaining, e.held, e.consumed, e.expired, e.voided)",
+    ),
+    (
+        "a grant begins with one entry of its amount",
+        "SELECT g.customer_id, 'grant ' || g.id, format('%s at %s', g.amount, g.sequence), \
+                string_agg(format('%s at %s', e.amount, e.sequence), ', ') \
+         FROM grants g LEFT JOIN ledger_entries e ON e.customer_id = g.customer_id \
+           AND e.grant_id = g.id AND e.type = 'granted' \
+         GROUP BY g.customer_id, g.id, g.amount, g.sequence, g.created_at \
+         HAVING count(e.sequence) <> 1 OR min(e.amount) <> g.amount \
+           OR min(e.sequence) <> g.sequence OR min(e.recorded_at) <> g.created_at",
+    ),
+    (
+        "amounts point the way of their type",
+        "SELECT customer_id, 'entry ' || sequence, type, amount::text FROM ledger_entries \
+         WHERE NOT CASE type WHEN 'granted' THEN amount > 0 \
+           WHEN 'expiration_reclaimed' THEN amount > 0 WHEN 'updated' THEN amount = 0 \
+           WHEN 'voided' THEN amount <= 0 ELSE amount < 0 END",
+    ),
+    (
+        "what is reclaimed is consumed by the same event at once",
+        "SELECT r.customer_id, 'entry ' || r.sequence, (-r.amount)::text, c.amount::text \
+         FROM ledger_entries r LEFT JOIN ledger_entries c ON c.customer_id = r.customer_id \
+           AND c.sequence = r.sequence + 1 AND c.grant_id = r.grant_id AND c.type = 'consumed' \
+           AND c.event_id = r.event_id \
+         WHERE r.type = 'expiration_reclaimed' AND c.amount IS DISTINCT FROM -r.amount",
+    ),
+    (
+        "a grant's rules are those of its last update",
+        "SELECT g.customer_id, 'grant ' || g.id, \
+                concat_ws(' ', u.priority, u.expires_at), concat_ws(' ', g.priority, \
+                (extract(epoch FROM g.expires_at) * 1000000)::bigint) \
+         FROM grants g \
+         CROSS JOIN LATERAL (SELECT \
+           (SELECT (change->'priority'->>1)::int FROM ledger_entries e \
+            WHERE e.customer_id = g.customer_id AND e.grant_id = g.id \
+              AND e.type = 'updated' AND change ? 'priority' \
+            ORDER BY sequence DESC LIMIT 1) AS priority, \
+           (SELECT change->'expires_at' FROM ledger_entries e \
+            WHERE e.customer_id = g.customer_id AND e.grant_id = g.id \
+              AND e.type = 'updated' AND change ? 'expires_at' \
+            ORDER BY sequence DESC LIMIT 1) AS expires_at) u \
+         WHERE EXISTS (SELECT 1 FROM ledger_entries x WHERE x.customer_id = g.customer_id \
+             AND x.type = 'updated') \
+           AND (u.priority <> g.priority OR (u.expires_at IS NOT NULL \
+           AND (u.expires_at->>1)::bigint IS DISTINCT FROM \
+             (extract(epoch FROM g.expires_at) * 1000000)::bigint))",
+    ),
+    (
+        "a grant is voided if and only if an entry says so",
+        "SELECT g.customer_id, 'grant ' || g.id, min(e.recorded_at)::text, g.voided_at::text \
+         FROM grants g LEFT JOIN ledger_entries e ON e.customer_id = g.customer_id \
+           AND e.grant_id = g.id AND e.type = 'voided' \
+         GROUP BY g.customer_id, g.id, g.voided_at \
+         HAVING min(e.recorded_at) IS DISTINCT FROM g.voided_at",
+    ),
+    (
+        "a usage event's covered part is the sum of its entries",
+        "SELECT coalesce(u.customer_id, e.customer_id), \
+                'event ' || coalesce(u.event_id, e.event_id), coalesce(e.consumed, 0)::text, \
+                (u.quantity - u.uncovered)::text \
+         FROM usage_events u FULL JOIN (SELECT customer_id, event_id, -sum(amount) AS consumed, \
+             min(sequence) AS first, max(sequence) AS last FROM ledger_entries \
+             WHERE type = 'consumed' GROUP BY customer_id, event_id) e \
+           ON e.customer_id = u.customer_id AND e.event_id = u.event_id \
+         WHERE coalesce(e.consumed, 0) IS DISTINCT FROM u.quantity - u.uncovered \
+            OR e.last IS DISTINCT FROM u.last_sequence OR e.first < u.first_sequence",
+    ),
+    (
+        "a grant with something left falls due when it expires",
+        "SELECT customer_id, 'grant ' || id, expires_at::text, due_at::text FROM grants \
+         WHERE remaining > held AND due_at IS DISTINCT FROM expires_at",
+    ),
+    (
+        "a used request id names a grant",
+        "SELECT r.customer_id, 'request ' || r.request_id, 'a grant', NULL FROM requests r \
+         LEFT JOIN grants g ON g.customer_id = r.customer_id AND g.id = r.grant_id \
+         WHERE g.id IS NULL",
+    ),
+];

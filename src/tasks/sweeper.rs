@@ -1,0 +1,58 @@
+//! The sweeper: books in the background, through the engine, what has fallen due. Nothing depends
+//! on its luck; it keeps rows near what reads already say, and lists short.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::{Engine, Pass};
+use crate::limits;
+use crate::store::{Clock, Result, Store};
+
+/// Books what falls due, until `closing`.
+///
+/// Safe in several replicas at once: each booking is a command, and the customer's row decides.
+pub async fn run(store: Store, engine: Arc<Engine>, closing: CancellationToken) {
+    if matches!(store.clock(), Clock::Test(_)) {
+        // A clock that stands still brings nothing; moving it sweeps.
+        return;
+    }
+    loop {
+        let pause = match pass(&store, &engine).await {
+            Ok(done) => pause_after(&done),
+            Err(error) => {
+                tracing::warn!(%error, "a sweep failed; it is tried again");
+                limits::RECONNECT_PAUSE_MAX
+            }
+        };
+        tokio::select! {
+            biased;
+            () = closing.cancelled() => return,
+            () = engine.due_hint().earlier() => {}
+            () = sleep(pause) => {}
+        }
+    }
+}
+
+async fn pass(store: &Store, engine: &Engine) -> Result<Pass> {
+    let done = engine.book_due(store).await?;
+    if done.customers > 0 {
+        tracing::debug!(customers = done.customers, failed = done.failed, "booked what was due");
+    }
+    engine.due_hint().set(done.next);
+    Ok(done)
+}
+
+/// Until the next thing falls due, but not for ever: another replica may make a grant that is due
+/// sooner.
+fn pause_after(done: &Pass) -> Duration {
+    if done.full || done.failed > 0 {
+        return limits::SWEEP_SLEEP_MIN;
+    }
+    let until = done.next.and_then(|next| (next - done.now).to_std().ok());
+    until.map_or(limits::SWEEP_SLEEP_MAX, |until| {
+        until.clamp(limits::SWEEP_SLEEP_MIN, limits::SWEEP_SLEEP_MAX)
+    })
+}
