@@ -36,6 +36,11 @@ impl Health {
         health
     }
 
+    /// The services it speaks of; "" is the whole.
+    pub(super) fn names(&self) -> &[&'static str] {
+        &self.names
+    }
+
     /// The gRPC service.
     pub(super) fn service(&self) -> HealthServer<HealthService> {
         HealthServer::new(HealthService::from_health_reporter(self.reporter.clone()))

@@ -72,10 +72,17 @@ impl Services {
             );
         }
         routes.add_service(health.service());
+        // Only what is served is listed; the error details are there so that grpcurl can print them.
         let reflection = || {
-            tonic_reflection::server::Builder::configure()
+            let builder = tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(pb::FILE_DESCRIPTOR_SET)
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+                .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+                .with_service_name("grpc.reflection.v1.ServerReflection")
+                .with_service_name("grpc.reflection.v1alpha.ServerReflection")
+                .with_service_name("grpc.health.v1.Health");
+            let names = health.names().iter().filter(|name| !name.is_empty());
+            names.fold(builder, |builder, name| builder.with_service_name(*name))
         };
         routes.add_service(reflection().build_v1()?);
         routes.add_service(reflection().build_v1alpha()?);

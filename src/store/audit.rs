@@ -76,7 +76,7 @@ pub async fn audit(address: &Address) -> Result<Report> {
         // Written here and nowhere else: no text from outside becomes a part of a statement.
         let limit = crate::limits::AUDIT_DIFFERENCES_MAX;
         let query = format!(
-            "SELECT '{rule}'::text AS rule, \
+            "SELECT $rule${rule}$rule$::text AS rule, \
              coalesce((SELECT external_id FROM customers WHERE id = d.customer_id), \
                       d.customer_id::text) AS customer, \
              d.subject::text AS subject, d.expected::text AS expected, d.found::text AS found \
@@ -117,10 +117,10 @@ const RULES: &[(&str, &str)] = &[
     ),
     (
         "sequence and recorded_at run together",
-        "SELECT customer_id, 'entry ' || sequence, 'at or after ' || before, recorded_at::text \
+        "SELECT customer_id, 'entry ' || sequence, 'at or after ' || previous, recorded_at::text \
          FROM (SELECT customer_id, sequence, recorded_at, lag(recorded_at) OVER \
-               (PARTITION BY customer_id ORDER BY sequence) AS before FROM ledger_entries) e \
-         WHERE recorded_at < before",
+               (PARTITION BY customer_id ORDER BY sequence) AS previous FROM ledger_entries) e \
+         WHERE recorded_at < previous",
     ),
     (
         "a customer's recorded_at is its last one",

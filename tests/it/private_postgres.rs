@@ -30,11 +30,7 @@ fn folder() -> TempDir {
 }
 
 fn options(dir: &Path) -> Options {
-    Options {
-        fetch: false,
-        durable: false,
-        ..Options::new(dir)
-    }
+    Options { fetch: false, durable: false, ..Options::new(dir) }
 }
 
 async fn connect(url: &str) -> Client {
@@ -55,13 +51,7 @@ fn until(what: &str, mut yes: impl FnMut() -> bool) {
 /// The one cluster's folder in a data directory.
 fn cluster(dir: &Path) -> Option<PathBuf> {
     let mut found = fs::read_dir(dir).ok()?.flatten().map(|entry| entry.path());
-    found.find(|path| {
-        path.file_name()
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .starts_with("pg")
-    })
+    found.find(|path| path.file_name().unwrap().to_str().unwrap().starts_with("pg"))
 }
 
 fn names_in_cluster(dir: &Path) -> Vec<String> {
@@ -69,9 +59,7 @@ fn names_in_cluster(dir: &Path) -> Vec<String> {
         return Vec::new();
     };
     let entries = fs::read_dir(cluster).unwrap().flatten();
-    entries
-        .map(|entry| entry.file_name().into_string().unwrap())
-        .collect()
+    entries.map(|entry| entry.file_name().into_string().unwrap()).collect()
 }
 
 /// The processes that work somewhere below a directory: the postmaster, its children, initdb.
@@ -119,13 +107,7 @@ fn wait_until_up(owner: &mut Child) -> (i32, u16) {
 async fn helper_that_owns_a_server() {
     let dir = PathBuf::from(std::env::var_os(HELPER_DIR).expect("only run by the other tests"));
     let server = PrivateServer::start(&options(&dir)).await.unwrap();
-    writeln!(
-        std::io::stdout(),
-        "SERVER {} {}",
-        server.pid(),
-        server.port()
-    )
-    .unwrap();
+    writeln!(std::io::stdout(), "SERVER {} {}", server.pid(), server.port()).unwrap();
     let mut nothing = String::new();
     std::io::stdin().read_to_string(&mut nothing).unwrap();
     server.stop().await;
@@ -136,50 +118,30 @@ async fn helper_that_owns_a_server() {
 #[tokio::test]
 async fn a_stopped_server_starts_again_fast_with_its_data() {
     let dir = folder();
-    let options = Options {
-        durable: true,
-        ..options(dir.path())
-    };
+    let options = Options { durable: true, ..options(dir.path()) };
     let begun = Instant::now();
     let server = PrivateServer::start(&options).await.unwrap();
     let first = begun.elapsed();
     let port = server.port();
     let client = connect(server.url()).await;
-    client
-        .batch_execute("create table kept as select 42 as answer")
-        .await
-        .unwrap();
+    client.batch_execute("create table kept as select 42 as answer").await.unwrap();
     drop(client);
     let begun = Instant::now();
     server.stop().await;
     let stop = begun.elapsed();
-    assert_eq!(processes_in(dir.path()), [], "a stopped server is gone");
+    assert_eq!(processes_in(dir.path()), Vec::<i32>::new(), "a stopped server is gone");
 
     let begun = Instant::now();
-    let again = Options {
-        port: Some(port),
-        ..options
-    };
+    let again = Options { port: Some(port), ..options };
     let server = PrivateServer::start(&again).await.unwrap();
     let later = begun.elapsed();
-    assert_eq!(
-        server.port(),
-        port,
-        "a fixed port can be used again at once"
-    );
+    assert_eq!(server.port(), port, "a fixed port can be used again at once");
     let client = connect(server.url()).await;
-    let row = client
-        .query_one("select answer from kept", &[])
-        .await
-        .unwrap();
+    let row = client.query_one("select answer from kept", &[]).await.unwrap();
     assert_eq!(row.get::<_, i32>(0), 42);
     server.stop().await;
     assert!(later < LATER_START_LIMIT, "a later start took {later:?}");
-    writeln!(
-        std::io::stderr(),
-        "first {first:?}, stop {stop:?}, later {later:?}"
-    )
-    .unwrap();
+    writeln!(std::io::stderr(), "first {first:?}, stop {stop:?}, later {later:?}").unwrap();
 }
 
 #[tokio::test]
@@ -212,19 +174,10 @@ async fn the_service_has_a_role_of_its_own_and_stock_durability() {
          synchronous_commit=on"
     );
     let pid_file = cluster(dir.path()).unwrap().join("data/postmaster.pid");
-    let socket_folder = fs::read_to_string(pid_file)
-        .unwrap()
-        .lines()
-        .nth(4)
-        .unwrap()
-        .to_owned();
+    let socket_folder = fs::read_to_string(pid_file).unwrap().lines().nth(4).unwrap().to_owned();
     assert_eq!(socket_folder, "", "no socket that other users could reach");
     let without_password = format!("postgres://postgres@127.0.0.1:{}/postgres", server.port());
-    assert!(
-        tokio_postgres::connect(&without_password, NoTls)
-            .await
-            .is_err()
-    );
+    assert!(tokio_postgres::connect(&without_password, NoTls).await.is_err());
     server.stop().await;
 }
 
@@ -250,7 +203,7 @@ async fn dropping_a_server_stops_it() {
     let server = PrivateServer::start(&options(dir.path())).await.unwrap();
     assert!(!processes_in(dir.path()).is_empty());
     drop(server);
-    assert_eq!(processes_in(dir.path()), []);
+    assert_eq!(processes_in(dir.path()), Vec::<i32>::new());
 }
 
 #[tokio::test]
@@ -284,10 +237,7 @@ async fn a_start_that_fails_shows_the_log() {
     options.settings.clear();
     options.port = Some(other.local_addr().unwrap().port());
     let error = PrivateServer::start(&options).await.unwrap_err();
-    assert!(
-        error.to_string().contains("Address already in use"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("Address already in use"), "{error}");
 }
 
 // Dying.
@@ -306,9 +256,7 @@ async fn killing_the_owner_leaves_no_server_and_the_next_start_waits_for_its_end
     let server = PrivateServer::start(&options(dir.path())).await.unwrap();
     assert_ne!(server.pid(), pid);
     server.stop().await;
-    until("the killed owner's server ends", || {
-        processes_in(dir.path()).is_empty()
-    });
+    until("the killed owner's server ends", || processes_in(dir.path()).is_empty());
 }
 
 #[tokio::test]
@@ -319,16 +267,11 @@ async fn an_interrupted_initdb_is_begun_anew() {
     let server = PrivateServer::start(&options(dir.path())).await.unwrap();
     connect(server.url()).await;
     server.stop().await;
-    until("the killed owner's initdb ends", || {
-        processes_in(dir.path()).is_empty()
-    });
+    until("the killed owner's initdb ends", || processes_in(dir.path()).is_empty());
     // What could not be removed while that was ending, is gone with the next start.
     let server = PrivateServer::start(&options(dir.path())).await.unwrap();
     let names = names_in_cluster(dir.path());
-    assert!(
-        !names.iter().any(|name| name.starts_with("data.new")),
-        "{names:?}"
-    );
+    assert!(!names.iter().any(|name| name.starts_with("data.new")), "{names:?}");
     server.stop().await;
 }
 
@@ -356,9 +299,7 @@ async fn the_pid_file_of_a_dead_server_or_of_a_stranger_does_not_hinder() {
     tokio::time::timeout(LIMIT, server.exited()).await.unwrap();
     drop(server);
     assert!(pid_file.exists());
-    until("the dead server's children end", || {
-        processes_in(dir.path()).is_empty()
-    });
+    until("the dead server's children end", || processes_in(dir.path()).is_empty());
     assert_eq!(PrivateServer::attach(dir.path()).await.unwrap(), None);
     let server = PrivateServer::start(&options(dir.path())).await.unwrap();
     server.stop().await;
@@ -387,20 +328,13 @@ async fn the_pid_file_of_a_dead_server_or_of_a_stranger_does_not_hinder() {
 async fn a_second_start_is_refused_and_attach_finds_the_first() {
     let dir = folder();
     assert_eq!(PrivateServer::attach(dir.path()).await.unwrap(), None);
-    assert_eq!(
-        PrivateServer::attach(&dir.path().join("none"))
-            .await
-            .unwrap(),
-        None
-    );
+    assert_eq!(PrivateServer::attach(&dir.path().join("none")).await.unwrap(), None);
     let program = std::env::current_exe().unwrap();
     let mut owner = owner(&program, dir.path()).spawn().unwrap();
     let (_, port) = wait_until_up(&mut owner);
 
     let begun = Instant::now();
-    let error = PrivateServer::start(&options(dir.path()))
-        .await
-        .unwrap_err();
+    let error = PrivateServer::start(&options(dir.path())).await.unwrap_err();
     assert!(begun.elapsed() < LATER_START_LIMIT);
     let shown = dir.path().canonicalize().unwrap();
     assert_eq!(
@@ -412,10 +346,7 @@ async fn a_second_start_is_refused_and_attach_finds_the_first() {
         )
     );
 
-    let url = PrivateServer::attach(dir.path())
-        .await
-        .unwrap()
-        .expect("it runs");
+    let url = PrivateServer::attach(dir.path()).await.unwrap().expect("it runs");
     assert!(url.contains(&format!("@127.0.0.1:{port}/creditd")));
     let client = connect(&url).await;
     client.query_one("select 1", &[]).await.unwrap();
@@ -431,9 +362,7 @@ async fn an_ordinary_user_can_run_it() {
     if !Uid::effective().is_root() {
         return; // then every other test here is this one
     }
-    let nobody = User::from_name("nobody")
-        .unwrap()
-        .expect("there is always a nobody");
+    let nobody = User::from_name("nobody").unwrap().expect("there is always a nobody");
     let shared = folder();
     fs::set_permissions(shared.path(), fs::Permissions::from_mode(0o755)).unwrap();
     // A copy, because the target folder may be where nobody can reach it.
@@ -456,7 +385,7 @@ async fn an_ordinary_user_can_run_it() {
     assert_eq!(runs_as, nobody.uid.as_raw());
     drop(owner.stdin.take());
     assert!(owner.wait().unwrap().success());
-    assert_eq!(processes_in(&dir), []);
+    assert_eq!(processes_in(&dir), Vec::<i32>::new());
 }
 
 #[tokio::test]
@@ -471,10 +400,7 @@ async fn a_folder_that_the_server_cannot_reach_is_refused() {
     assert!(matches!(error, Error::Unreachable { .. }), "{error}");
     let text = error.to_string();
     assert!(text.contains(wanted.to_str().unwrap()), "{text}");
-    assert!(
-        !dir.path().join("below").exists(),
-        "nothing is created there"
-    );
+    assert!(!dir.path().join("below").exists(), "nothing is created there");
 }
 
 #[tokio::test]
@@ -482,25 +408,16 @@ async fn data_of_another_version_is_not_passed_over_in_silence() {
     let dir = folder();
     fs::create_dir_all(dir.path().join("pg9/data")).unwrap();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let options = Options {
-        pg_bin: None,
-        ..options(dir.path())
-    };
+    let options = Options { pg_bin: None, ..options(dir.path()) };
     let error = PrivateServer::start(&options).await.unwrap_err();
-    assert!(
-        matches!(error, Error::OtherMajor { .. } | Error::NoServer { .. }),
-        "{error}"
-    );
+    assert!(matches!(error, Error::OtherMajor { .. } | Error::NoServer { .. }), "{error}");
 }
 
 #[tokio::test]
 async fn without_a_server_the_error_says_how_to_get_one() {
     let dir = folder();
     let empty = folder();
-    let options = Options {
-        pg_bin: Some(empty.path().to_owned()),
-        ..options(dir.path())
-    };
+    let options = Options { pg_bin: Some(empty.path().to_owned()), ..options(dir.path()) };
     let error = PrivateServer::start(&options).await.unwrap_err();
     assert!(matches!(error, Error::Unsuitable { .. }), "{error}");
 
@@ -533,21 +450,14 @@ async fn postgresql_18_can_be_fetched() {
     assert!(!bin.starts_with(default_cache_dir()));
 
     let dir = folder();
-    let options = Options {
-        pg_bin: Some(bin),
-        ..options(dir.path())
-    };
+    let options = Options { pg_bin: Some(bin), ..options(dir.path()) };
     let mut starts = Vec::new();
     for _ in 0..2 {
         let begun = Instant::now();
         let server = PrivateServer::start(&options).await.unwrap();
         starts.push(begun.elapsed());
         assert_eq!(server.major(), 18);
-        connect(server.url())
-            .await
-            .query_one("select 1", &[])
-            .await
-            .unwrap();
+        connect(server.url()).await.query_one("select 1", &[]).await.unwrap();
         server.stop().await;
     }
     writeln!(std::io::stderr(), "fetch {fetched:?}, starts {starts:?}").unwrap();

@@ -1,0 +1,195 @@
+//! A world for one test: a fresh database, a server on it, clients, a clock; and at the end an
+//! audit of the books.
+//!
+//! ```text
+//! #[tokio::test(flavor = "multi_thread")]
+//! async fn spends() {
+//!     World::run(async |world| { … }).await;
+//! }
+//! ```
+
+pub mod database;
+pub mod say;
+
+use std::net::SocketAddr;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use creditd::app::{Service, Settings};
+use creditd::domain::time::Windows;
+use creditd::engine::{Sizes, Snapshot};
+use creditd::limits;
+use creditd::pb::credit_service_client::CreditServiceClient;
+use creditd::pb::test_clock_service_client::TestClockServiceClient;
+use creditd::pb::usage_service_client::UsageServiceClient;
+use creditd::store::{Address, Clock, TestClock, audit};
+use tokio::net::TcpListener;
+use tonic::transport::{Channel, Endpoint};
+
+pub use self::database::Database;
+
+/// Where the test clock stands at the beginning.
+pub fn t0() -> DateTime<Utc> {
+    "2026-01-01T00:00:00Z".parse().expect("a time")
+}
+
+/// How a server is to be.
+#[derive(Clone)]
+pub struct Options {
+    pub clock: Clock,
+    pub sweeper: bool,
+    pub sizes: Sizes,
+}
+
+impl Default for Options {
+    /// A test clock at [`t0`], no sweeper, sizes as they are by default.
+    fn default() -> Self {
+        Self {
+            clock: Clock::Test(TestClock::new(t0())),
+            sweeper: false,
+            sizes: Sizes {
+                lanes: limits::LANES_DEFAULT,
+                batch_commands: limits::BATCH_COMMANDS_DEFAULT,
+                queue: limits::LANE_QUEUE_DEFAULT,
+            },
+        }
+    }
+}
+
+impl Options {
+    /// The database's own clock, and the sweeper.
+    pub fn real() -> Self {
+        Self { clock: Clock::Database, sweeper: true, ..Self::default() }
+    }
+
+    /// A test clock of its own, at this instant.
+    pub fn at(at: DateTime<Utc>) -> Self {
+        Self { clock: Clock::Test(TestClock::new(at)), ..Self::default() }
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            clock: self.clock.clone(),
+            windows: Windows {
+                max_event_age: TimeDelta::days(35),
+                late_usage: TimeDelta::hours(72),
+            },
+            sweeper: self.sweeper,
+            sizes: self.sizes,
+            readers: 4,
+        }
+    }
+}
+
+/// A server in this process, on a free port.
+pub struct Server {
+    pub address: SocketAddr,
+    service: Service,
+}
+
+impl Server {
+    pub async fn start(url: &str, options: &Options) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let database = Address::parse(url).expect("a URL");
+        let service =
+            Service::start(database, listener, options.settings()).await.expect("a service");
+        Self { address, service }
+    }
+
+    pub fn client(&self) -> Client {
+        Client::to(self.address)
+    }
+
+    pub fn stats(&self) -> Snapshot {
+        self.service.engine.stats()
+    }
+
+    pub async fn stop(self) {
+        self.service.stop().await;
+    }
+}
+
+/// The generated clients, on one connection (made when first used).
+#[derive(Clone)]
+pub struct Client {
+    pub credits: CreditServiceClient<Channel>,
+    pub usage: UsageServiceClient<Channel>,
+    pub clock: TestClockServiceClient<Channel>,
+    pub channel: Channel,
+}
+
+impl Client {
+    pub fn to(address: SocketAddr) -> Self {
+        let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an endpoint");
+        let channel = endpoint.connect_lazy();
+        Self {
+            credits: CreditServiceClient::new(channel.clone()),
+            usage: UsageServiceClient::new(channel.clone()),
+            clock: TestClockServiceClient::new(channel.clone()),
+            channel,
+        }
+    }
+}
+
+/// One test's world.
+pub struct World {
+    pub database: Database,
+    pub options: Options,
+    pub server: Server,
+    pub client: Client,
+}
+
+impl World {
+    /// Runs a test on a server as it is by default.
+    pub async fn run(test: impl AsyncFnOnce(&mut World)) {
+        Self::run_with(Options::default(), test).await;
+    }
+
+    /// Runs a test on a server of this kind; then stops it, audits the books, drops the database.
+    pub async fn run_with(options: Options, test: impl AsyncFnOnce(&mut World)) {
+        let database = Database::create().await;
+        let server = Server::start(&database.url, &options).await;
+        let client = server.client();
+        let mut world = Self { database, options, server, client };
+        test(&mut world).await;
+        let World { database, server, .. } = world;
+        server.stop().await;
+        database.audit().await;
+        database.drop().await;
+    }
+
+    /// Another server on the same database.
+    pub async fn another(&self, options: &Options) -> Server {
+        Server::start(&self.database.url, options).await
+    }
+
+    /// The instant that the test clock shows.
+    pub fn now(&self) -> DateTime<Utc> {
+        match &self.options.clock {
+            Clock::Test(clock) => clock.now(),
+            Clock::Database => panic!("this world has no test clock"),
+        }
+    }
+
+    /// Moves the test clock, through the wire.
+    pub async fn advance_to(&mut self, at: DateTime<Utc>) {
+        let time = Some(say::time(at));
+        let request = creditd::pb::AdvanceToRequest { time };
+        self.client.clock.advance_to(request).await.expect("the clock moves");
+    }
+
+    /// Moves the test clock by so much.
+    pub async fn advance(&mut self, by: TimeDelta) {
+        self.advance_to(self.now() + by).await;
+    }
+}
+
+impl Database {
+    /// Audits the books; a difference fails the test.
+    pub async fn audit(&self) {
+        let report = audit::audit(&Address::parse(&self.url).expect("a URL")).await;
+        let found = report.expect("an audit").differences;
+        let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert!(lines.is_empty(), "the books do not agree:\n{}", lines.join("\n"));
+    }
+}
