@@ -82,7 +82,7 @@ pub struct Balance {
     pub revision: i64,
     /// The instant it speaks of.
     pub as_of: Timestamp,
-    /// By scope, in the order in which the first grant of each is consumed.
+    /// One per scope: currencies by code, then sets of metrics.
     pub totals: Vec<Total>,
     /// Live, pending, and any with held > 0, in the order of consumption.
     pub grants: Vec<GrantBalance>,
@@ -107,6 +107,7 @@ impl Balance {
         for grant in account.grants().filter(|grant| paying_for.counts(&grant.scope)) {
             balance.count(grant, now)?;
         }
+        balance.totals.sort_by(|a, b| print_order(&a.scope).cmp(&print_order(&b.scope)));
         balance.upcoming_expirations.sort_by_key(|upcoming| upcoming.expires_at);
         Ok(balance)
     }
@@ -169,5 +170,13 @@ impl Balance {
         total.held = total.held.plus(held)?;
         total.remaining = total.remaining.plus(remaining)?;
         Ok(())
+    }
+}
+
+/// Currencies by code, then sets of metrics.
+fn print_order(scope: &Scope) -> (bool, &str, &[Metric]) {
+    match scope {
+        Scope::Money(currency) => (false, currency.code(), &[]),
+        Scope::Units(metrics) => (true, "", metrics),
     }
 }
