@@ -29,6 +29,9 @@ pub const AMOUNT_BYTES_MAX: usize = 64;
 pub const PAGE_SIZE_DEFAULT: u32 = 100;
 /// Items of a page at most: a response stays well under gRPC's 4 MiB default.
 pub const PAGE_SIZE_MAX: u32 = 1_000;
+/// Bytes of a page's items, of which there is always one: clients take messages of 4 MiB unless
+/// told otherwise.
+pub const PAGE_BYTES_MAX: usize = 3 * 1024 * 1024;
 /// Usage events in one StreamUsage request: a batch the engine can take whole.
 pub const STREAM_EVENTS_MAX: usize = 1_000;
 /// Candidates that PreviewUsage lists: an answer of some 600 KB.

@@ -4,8 +4,6 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use diesel::connection::InstrumentationEvent;
-use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection as _};
 use lru::LruCache;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
@@ -17,14 +15,14 @@ use crate::domain::account::Account;
 use crate::domain::command::Command;
 use crate::limits;
 use crate::store::batch::{Accounts, Batch, Opened, Wanted};
-use crate::store::{Error, Result, Store};
+use crate::store::{Connection, Error, Result, Store};
 
 pub(super) struct Lane {
     store: Store,
     cap: usize,
     stats: Arc<Stats>,
     due: Arc<DueHint>,
-    conn: Option<AsyncPgConnection>,
+    conn: Option<Connection>,
     cache: Cache,
     /// Since when the database has not answered.
     away_since: Option<Instant>,
@@ -179,7 +177,7 @@ impl Lane {
         if error.breaks_connection() {
             self.conn = None;
         } else if let Some(conn) = &mut self.conn
-            && conn.batch_execute("ROLLBACK").await.is_err()
+            && conn.rollback().await.is_err()
         {
             self.conn = None;
         }
@@ -229,15 +227,9 @@ fn decide(commands: &[Command], accounts: &mut Accounts) -> Result<Vec<Reply>> {
     Ok(replies)
 }
 
-async fn connect(store: &Store, stats: &Arc<Stats>) -> Result<AsyncPgConnection> {
-    let mut conn = store.connect().await?;
+async fn connect(store: &Store, stats: &Arc<Stats>) -> Result<Connection> {
     let stats = Arc::clone(stats);
-    conn.set_instrumentation(move |event: InstrumentationEvent<'_>| {
-        if matches!(event, InstrumentationEvent::StartQuery { .. }) {
-            stats.statement();
-        }
-    });
-    Ok(conn)
+    store.connect(move || stats.statement()).await
 }
 
 async fn wait(pause: Duration) -> Duration {

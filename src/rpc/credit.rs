@@ -66,11 +66,11 @@ impl CreditService for Services {
         let filter = grant_filter(&mut fields, &request);
         fields.check()?;
         let listed = self.store.list_grants(&filter, after, page.ask()).await;
-        let mut listed = listed.map_err(status::of_store)?;
-        let next_page_token =
-            page.cut(&mut listed, |last| (last.grant.created_at, last.grant.id.0));
-        let show = |of: crate::store::OwnedGrant| convert::grant(&of.customer, of.grant, of.now);
-        let grants = listed.into_iter().map(show).collect();
+        let shown = listed.map_err(status::of_store)?.into_iter().map(|of| {
+            let key = (of.grant.created_at, of.grant.id.0);
+            (key, convert::grant(&of.customer, of.grant, of.now))
+        });
+        let (grants, next_page_token) = page.cut(shown);
         Ok(Response::new(pb::ListGrantsResponse { grants, next_page_token }))
     }
 
@@ -140,9 +140,9 @@ impl CreditService for Services {
         fields.check()?;
         let after: i64 = after.unwrap_or(0).max(request.after_sequence);
         let listed = self.store.list_entries(&customer, &filter, after, page.size + 1).await;
-        let mut listed = listed.map_err(status::of_store)?;
-        let next_page_token = page.cut(&mut listed, |last| last.entry.sequence);
-        let entries = listed.into_iter().map(|entry| convert::entry(&customer, entry)).collect();
+        let shown = listed.map_err(status::of_store)?.into_iter();
+        let shown = shown.map(|of| (of.entry.sequence, convert::entry(&customer, of)));
+        let (entries, next_page_token) = page.cut(shown);
         Ok(Response::new(pb::ListLedgerEntriesResponse { entries, next_page_token }))
     }
 }

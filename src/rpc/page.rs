@@ -86,13 +86,25 @@ impl Page {
         i64::try_from(self.size + 1).unwrap_or(i64::MAX)
     }
 
-    /// Cuts the items to the page and says where the next one begins; empty at the end.
-    pub(super) fn cut<T, K: Key>(&self, items: &mut Vec<T>, key: impl FnOnce(&T) -> K) -> String {
-        if items.len() <= self.size {
-            return String::new();
+    /// The items that fit on the page, and where the next one begins; empty at the end. A page
+    /// ends early where its items are so large that some clients would refuse the message.
+    pub(super) fn cut<M: Message, K: Key>(
+        &self,
+        items: impl IntoIterator<Item = (K, M)>,
+    ) -> (Vec<M>, String) {
+        let mut kept = Vec::new();
+        let mut bytes = 0;
+        let mut last = None;
+        for (key, item) in items {
+            bytes += item.encoded_len();
+            let full = kept.len() == self.size || bytes > limits::PAGE_BYTES_MAX;
+            if full && let Some(last) = last {
+                return (kept, self.seal(&K::write(&last)));
+            }
+            kept.push(item);
+            last = Some(key);
         }
-        items.truncate(self.size);
-        items.last().map_or_else(String::new, |last| self.seal(&key(last).write()))
+        (kept, String::new())
     }
 
     fn seal(&self, key: &str) -> String {

@@ -103,14 +103,14 @@ impl UsageService for Services {
         let Some(customer) = customer else { return Err(fields.refuse()) };
         fields.check()?;
         let listed = self.store.list_usage_events(&customer, &filter, after, page.ask()).await;
-        let mut listed = listed.map_err(status::of_store)?;
-        let next_page_token =
-            page.cut(&mut listed, |last| (last.recorded_at, last.event_id.to_string()));
-        let events = listed
-            .iter()
-            .map(|event| convert::usage_event(&customer, event))
-            .collect::<Result<_, _>>()
-            .map_err(|error| status::unexpected(&error))?;
+        let mut shown = Vec::new();
+        for event in listed.map_err(status::of_store)? {
+            let key = (event.recorded_at, event.event_id.to_string());
+            let event = convert::usage_event(&customer, &event)
+                .map_err(|error| status::unexpected(&error))?;
+            shown.push((key, event));
+        }
+        let (events, next_page_token) = page.cut(shown);
         Ok(Response::new(pb::ListUsageEventsResponse { events, next_page_token }))
     }
 }

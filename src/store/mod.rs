@@ -7,6 +7,7 @@ mod account;
 pub mod audit;
 pub mod batch;
 pub mod clock;
+mod connection;
 mod due;
 pub mod error;
 mod grants;
@@ -18,9 +19,8 @@ mod schema;
 mod statement;
 mod usage;
 
-use diesel_async::AsyncPgConnection;
-
 pub use self::clock::{Clock, TestClock};
+pub use self::connection::Connection;
 pub use self::error::{Error, Result};
 pub use self::grants::{GrantFilter, OwnedGrant};
 pub use self::ledger::{EntryFilter, ListedEntry};
@@ -57,14 +57,6 @@ impl Store {
     #[must_use]
     pub fn windows(&self) -> Windows {
         self.windows
-    }
-
-    /// A connection of its own, for a lane.
-    ///
-    /// # Errors
-    /// [`Error::Away`].
-    pub async fn connect(&self) -> Result<AsyncPgConnection> {
-        self.address.connect().await
     }
 
     /// Asks the database for a sign of life.

@@ -19,6 +19,7 @@ pub use load::Wanted;
 pub(super) use load::{EventSqlType, event_columns, event_draws};
 
 use super::clock::Clock;
+use super::connection::Connection;
 use super::error::Result;
 use super::statement::Statement;
 use crate::domain::account::Account;
@@ -55,7 +56,7 @@ impl<'c> Batch<'c> {
     /// # Errors
     /// As the database says; the connection must then be rolled back or dropped.
     pub async fn open(
-        conn: &'c AsyncPgConnection,
+        Connection(conn): &'c Connection,
         wanted: &Wanted,
         cached: Accounts,
         windows: Windows,
