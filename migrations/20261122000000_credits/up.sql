@@ -75,6 +75,7 @@ create index grants_due on grants (due_at, customer_id) where due_at is not null
 -- Callers name a grant by its id alone. Ids grow with time, so this index fills in order.
 create index grants_by_id on grants (id);
 create index grants_by_created on grants (created_at, id);
+create index grants_by_customer on grants (customer_id, created_at, id);
 
 create table usage_events (
     customer_id uuid not null,

@@ -1,9 +1,10 @@
 //! Reading ledgers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
 
 use super::Store;
 use super::error::Result;
@@ -93,13 +94,11 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<ListedEntry>> {
         use ledger_entries as e;
-        let of_grant = grants::customer_id.eq(e::customer_id).and(grants::id.eq(e::grant_id));
         let mut conn = self.readers.get().await?;
         let mut query = e::table
-            .inner_join(grants::table.on(of_grant))
             .filter(e::customer_id.eq(customer.key))
             .filter(e::sequence.gt(after).and(e::sequence.le(last)))
-            .select((EntryRow::as_select(), grants::currency))
+            .select(EntryRow::as_select())
             .order(e::sequence)
             .limit(i64::try_from(limit).unwrap_or(i64::MAX))
             .into_boxed();
@@ -125,11 +124,31 @@ impl Store {
         if let Some(before) = filter.recorded_before {
             query = query.filter(e::recorded_at.lt(before));
         }
-        let rows: Vec<(EntryRow, Option<String>)> = query.load(&mut conn).await?;
-        let listed = rows.into_iter().map(|(row, currency)| {
-            let currency = currency.map(|code| currency_of(&code)).transpose()?;
+        let rows: Vec<EntryRow> = query.load(&mut conn).await?;
+        let currencies = currencies(&mut conn, customer, &rows).await?;
+        let listed = rows.into_iter().map(|row| {
+            let currency = currencies.get(&row.grant_id).copied();
             Ok(ListedEntry { entry: row.try_into()?, currency })
         });
         listed.collect()
     }
+}
+
+/// The currencies of the entries' monetary grants: a look-up of its own, because a join may be
+/// planned as a walk over all grants of the customer for each entry.
+async fn currencies(
+    conn: &mut AsyncPgConnection,
+    customer: &Customer,
+    rows: &[EntryRow],
+) -> Result<HashMap<Uuid, Currency>> {
+    let ids: HashSet<Uuid> = rows.iter().map(|row| row.grant_id).collect();
+    let found: Vec<(Uuid, Option<String>)> = grants::table
+        .filter(grants::customer_id.eq(customer.key))
+        .filter(grants::id.eq_any(ids.into_iter().collect::<Vec<_>>()))
+        .filter(grants::currency.is_not_null())
+        .select((grants::id, grants::currency))
+        .load(conn)
+        .await?;
+    let known = found.into_iter().filter_map(|(id, code)| Some((id, code?)));
+    known.map(|(id, code)| Ok((id, currency_of(&code)?))).collect()
 }

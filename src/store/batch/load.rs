@@ -151,9 +151,10 @@ async fn open_grants(
     let statement = Statement::<OpenGrants, GrantSqlType, _>::new(
         concat!("SELECT ", grant_columns!(), " FROM unnest("),
         (keys.into_sql::<Array<diesel::sql_types::Uuid>>(), versions.into_sql::<Array<BigInt>>()),
-        ") AS x(customer_id, version) \
-         JOIN customers c ON c.id = x.customer_id AND c.version <> x.version \
-         CROSS JOIN LATERAL (SELECT * FROM grants WHERE customer_id = x.customer_id AND open) g",
+        // LIMIT and OFFSET keep the planner from turning the look-ups into joins.
+        ") AS x(customer_id, version) CROSS JOIN LATERAL (SELECT id FROM customers \
+         WHERE id = x.customer_id AND version <> x.version LIMIT 1) c \
+         CROSS JOIN LATERAL (SELECT * FROM grants WHERE customer_id = c.id AND open OFFSET 0) g",
     );
     Ok(statement.load(&mut conn).await?)
 }
