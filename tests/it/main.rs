@@ -4,4 +4,5 @@
 mod harness;
 
 mod private_postgres;
+mod rules;
 mod tour;

@@ -122,14 +122,17 @@ impl Account {
     /// Marks the rows of grants that no late event can reach any more, so that they are closed.
     fn close_past_late_window(&mut self) {
         let (now, windows) = (self.now, self.windows);
-        for slot in &mut self.slots {
-            let grant = &slot.grant;
-            let lapsed = grant.figures.expired.is_positive()
-                && grant.figures.remaining.is_zero()
-                && grant.closes_at(&windows).is_some_and(|end| end <= now);
-            if lapsed {
+        let mut closed = None;
+        for slot in self.slots.iter_mut().filter(|slot| slot.open) {
+            let end = slot.grant.closes_at(&windows);
+            if let Some(end) = end.filter(|_| !slot.grant.is_open(now, &windows)) {
                 slot.dirt = slot.dirt.max(Dirt::Figures);
+                closed = closed.max(Some(end));
             }
+        }
+        // What is closed stays closed, even if the database's clock should step back.
+        if let Some(end) = closed {
+            self.record_at(end);
         }
     }
 }

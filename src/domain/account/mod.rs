@@ -50,6 +50,8 @@ enum Dirt {
 struct Slot {
     grant: Grant,
     dirt: Dirt,
+    /// Whether its row says that it is open.
+    open: bool,
 }
 
 /// What must be written after a batch.
@@ -126,7 +128,8 @@ impl Account {
             recorded_at: Some(standing.recorded_at),
             ..Self::unknown(customer, windows)
         };
-        account.slots = grants.into_iter().map(|grant| Slot { grant, dirt: Dirt::Clean }).collect();
+        account.slots =
+            grants.into_iter().map(|grant| Slot { grant, dirt: Dirt::Clean, open: true }).collect();
         account.sort();
         account
     }
@@ -138,10 +141,10 @@ impl Account {
         self.recorded_at = Some(standing.recorded_at);
     }
 
-    /// Adds a grant that a command names, open or not.
+    /// Adds a grant that a command names. If it is open it is there already.
     pub fn name_grant(&mut self, grant: Grant) {
         if self.position(grant.id).is_none() {
-            self.insert(Slot { grant, dirt: Dirt::Clean });
+            self.insert(Slot { grant, dirt: Dirt::Clean, open: false });
         }
     }
 
@@ -196,8 +199,12 @@ impl Account {
         self.requests.clear();
         let (now, windows) = (self.now, self.windows);
         self.slots.retain_mut(|slot| {
+            // Its row was written, or is as it was.
+            if slot.dirt > Dirt::Clean {
+                slot.open = slot.grant.is_open(now, &windows);
+            }
             slot.dirt = Dirt::Clean;
-            slot.grant.is_open(now, &windows)
+            slot.open
         });
     }
 
