@@ -34,18 +34,12 @@ impl Store {
     /// # Errors
     /// As the database says.
     pub async fn account(&self, customer: &Customer) -> Result<Account> {
-        // One statement, so that revision and grants are of one snapshot.
-        let statement = Statement::<ReadAccount, Columns, _>::new(
-            concat!(
-                "SELECT c.revision, c.version, c.recorded_at, clock_timestamp(), ",
-                grant_columns!(),
-                " FROM (SELECT "
-            ),
-            customer.key.into_sql::<SqlUuid>(),
+        self.read_account::<ReadAccount>(
+            customer,
             " AS id) x LEFT JOIN customers c ON c.id = x.id \
              LEFT JOIN LATERAL (SELECT * FROM grants WHERE customer_id = c.id AND open) g ON true",
-        );
-        self.read_account(customer, statement).await
+        )
+        .await
     }
 
     /// The account with every grant the customer ever had, for explanations.
@@ -53,28 +47,29 @@ impl Store {
     /// # Errors
     /// As the database says.
     pub async fn whole_account(&self, customer: &Customer) -> Result<Account> {
-        let statement = Statement::<AllGrants, Columns, _>::new(
+        self.read_account::<AllGrants>(
+            customer,
+            " AS id) x LEFT JOIN customers c ON c.id = x.id \
+             LEFT JOIN LATERAL (SELECT * FROM grants WHERE customer_id = c.id) g ON true",
+        )
+        .await
+    }
+
+    /// One statement, so that revision and grants are of one snapshot.
+    async fn read_account<Id: Send + 'static>(
+        &self,
+        customer: &Customer,
+        tables: &'static str,
+    ) -> Result<Account> {
+        let statement = Statement::<Id, Columns, _>::new(
             concat!(
                 "SELECT c.revision, c.version, c.recorded_at, clock_timestamp(), ",
                 grant_columns!(),
                 " FROM (SELECT "
             ),
             customer.key.into_sql::<SqlUuid>(),
-            " AS id) x LEFT JOIN customers c ON c.id = x.id \
-             LEFT JOIN grants g ON g.customer_id = c.id",
+            tables,
         );
-        self.read_account(customer, statement).await
-    }
-
-    async fn read_account<Id, Binds>(
-        &self,
-        customer: &Customer,
-        statement: Statement<Id, Columns, Binds>,
-    ) -> Result<Account>
-    where
-        Id: Send + 'static,
-        Binds: diesel::query_builder::QueryFragment<diesel::pg::Pg> + Send,
-    {
         let mut conn = self.readers.get().await?;
         let rows: Vec<Row> = statement.load(&mut conn).await?;
         let mut clock = None;

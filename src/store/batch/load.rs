@@ -83,31 +83,29 @@ impl Wanted {
 type StandingRow = (Uuid, String, i64, i64, Timestamp);
 
 /// Locks the known among the customers, in the order of their keys.
-pub(super) async fn lock(
-    mut conn: &AsyncPgConnection,
-    wanted: &Wanted,
-) -> Result<Vec<StandingRow>> {
-    let keys: Vec<Uuid> = wanted.customers().collect();
-    let statement = Statement::<Lock, customers::SqlType, _>::new(
-        "SELECT c.id, c.external_id, c.revision, c.version, c.recorded_at FROM customers c \
-         WHERE c.id = ANY(",
-        keys.into_sql::<Array<diesel::sql_types::Uuid>>(),
-        ") ORDER BY c.id FOR NO KEY UPDATE",
-    );
-    Ok(statement.load(&mut conn).await?)
+pub(super) async fn lock(conn: &AsyncPgConnection, wanted: &Wanted) -> Result<Vec<StandingRow>> {
+    read_standings::<Lock>(conn, wanted, ") ORDER BY c.id FOR NO KEY UPDATE").await
 }
 
 /// The same without a lock.
 pub(super) async fn standing(
-    mut conn: &AsyncPgConnection,
+    conn: &AsyncPgConnection,
     wanted: &Wanted,
 ) -> Result<Vec<StandingRow>> {
+    read_standings::<Peek>(conn, wanted, ")").await
+}
+
+async fn read_standings<Id: Send + 'static>(
+    mut conn: &AsyncPgConnection,
+    wanted: &Wanted,
+    tail: &'static str,
+) -> Result<Vec<StandingRow>> {
     let keys: Vec<Uuid> = wanted.customers().collect();
-    let statement = Statement::<Peek, customers::SqlType, _>::new(
+    let statement = Statement::<Id, customers::SqlType, _>::new(
         "SELECT c.id, c.external_id, c.revision, c.version, c.recorded_at FROM customers c \
          WHERE c.id = ANY(",
         keys.into_sql::<Array<diesel::sql_types::Uuid>>(),
-        ")",
+        tail,
     );
     Ok(statement.load(&mut conn).await?)
 }
