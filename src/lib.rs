@@ -25,7 +25,13 @@ pub mod tasks;
 pub mod telemetry;
 
 /// The wire contract, generated from proto/credits/v1.
-#[allow(clippy::all, clippy::pedantic, missing_docs)]
+#[allow(
+    clippy::all,
+    clippy::pedantic,
+    clippy::restriction,
+    missing_docs,
+    reason = "generated code keeps its own style"
+)]
 pub mod pb {
     tonic::include_proto!("credits.v1");
 

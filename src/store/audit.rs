@@ -2,6 +2,8 @@
 //! no code with what it checks. `creditd audit` runs it, and so does every integration test at its
 //! end.
 
+#![allow(clippy::disallowed_methods, reason = "its statements run once and need no cache")]
+
 use std::fmt;
 
 use diesel::QueryableByName;

@@ -119,10 +119,7 @@ pub async fn peek(
 type Running<'c> = std::pin::Pin<Box<dyn Future<Output = Result<usize>> + Send + 'c>>;
 
 /// Starts a statement that returns no rows. It is sent when the future is first polled.
-fn run<'c, Id, Binds>(
-    mut conn: &'c AsyncPgConnection,
-    statement: Statement<Id, (), Binds>,
-) -> Running<'c>
+fn run<Id, Binds>(mut conn: &AsyncPgConnection, statement: Statement<Id, (), Binds>) -> Running<'_>
 where
     Id: 'static,
     Binds: diesel::query_builder::QueryFragment<diesel::pg::Pg>,

@@ -150,8 +150,8 @@ impl Cluster {
 
 /// Writes a new random password, readable for the account alone.
 pub(super) fn write_secret(path: &Path, account: &Account) -> Result<(), Error> {
-    let bytes: [u8; 24] = rand::random();
-    let secret: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let (high, low): (u128, u64) = rand::random();
+    let secret = format!("{high:032x}{low:016x}");
     let unfinished = path.with_extension("new");
     match fs::remove_file(&unfinished) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {

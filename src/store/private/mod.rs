@@ -159,26 +159,31 @@ impl PrivateServer {
     }
 
     /// `postgres://creditd:PASSWORD@127.0.0.1:PORT/creditd`. A secret: not for logs.
+    #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
     /// The port it listens on, on 127.0.0.1.
+    #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
     /// PostgreSQL's major version.
+    #[must_use]
     pub fn major(&self) -> u32 {
         self.major
     }
 
     /// The process id of the postmaster.
+    #[must_use]
     pub fn pid(&self) -> i32 {
         self.postmaster.pid()
     }
 
     /// The server's log file.
+    #[must_use]
     pub fn log(&self) -> &Path {
         &self.log
     }
@@ -197,12 +202,14 @@ impl PrivateServer {
 
 /// Where the private server's data lives unless told otherwise: `/var/lib/creditd` for root, since the account that
 /// PostgreSQL runs as cannot reach `/root`; else `$XDG_DATA_HOME/creditd` or `~/.local/share/creditd`.
+#[must_use]
 pub fn default_data_dir() -> PathBuf {
     account::own_dir("/var/lib", "XDG_DATA_HOME", ".local/share")
 }
 
 /// Where a downloaded server is kept: `/var/cache/creditd` for root, else `$XDG_CACHE_HOME/creditd` or
 /// `~/.cache/creditd`.
+#[must_use]
 pub fn default_cache_dir() -> PathBuf {
     account::own_dir("/var/cache", "XDG_CACHE_HOME", ".cache")
 }

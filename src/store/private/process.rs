@@ -130,6 +130,7 @@ impl Postmaster {
 }
 
 impl Drop for Postmaster {
+    #[allow(clippy::disallowed_methods, reason = "a destructor cannot await")]
     fn drop(&mut self) {
         for (signal, patience) in FAREWELL {
             if self.exit.borrow().is_some() {

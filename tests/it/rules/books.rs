@@ -135,7 +135,7 @@ impl Books {
             row.grant.priority = grant.priority;
             row.grant.expires_at = grant.expires_at;
             row.grant.notes = grant.notes.clone();
-            row.grant.voided = grant.voided.clone();
+            row.grant.voided.clone_from(&grant.voided);
         }
         for grant in account.grants_with_new_terms().chain(account.grants_with_new_figures()) {
             let row = self.grants.get_mut(&grant.id).expect("a row");

