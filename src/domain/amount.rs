@@ -3,7 +3,7 @@
 //! `rust_decimal` rounds silently when a sum needs more than 96 bits; an `i128` of 10^-12 holds
 //! 10^11 times the largest single amount and says so when it is full.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use rust_decimal::Decimal;
 
@@ -12,6 +12,9 @@ use crate::limits;
 /// Decimals that every amount is counted in.
 pub const SCALE: u32 = 12;
 const ONE: i128 = 10_i128.pow(SCALE);
+const ONE_U64: u64 = 10_u64.pow(SCALE);
+/// Room for what amounts are in practice: a sign, 16 digits, a point, 12 decimals.
+const LONGEST: usize = 30;
 /// The largest amount or quantity a caller may send: 10^15.
 const LARGEST: i128 = 10_i128.pow(15) * ONE;
 
@@ -181,19 +184,28 @@ impl Amount {
         self.print(usize::try_from(decimals).unwrap_or(usize::MAX))
     }
 
+    /// In one allocation, and by 64-bit arithmetic where that holds it: this runs several times for
+    /// every event.
     fn print(self, decimals_min: usize) -> String {
-        let sign = if self.0 < 0 { "-" } else { "" };
         let size = self.0.unsigned_abs();
-        let one = ONE.unsigned_abs();
-        let mut fraction = format!("{:0width$}", size % one, width = 12);
-        let needed = fraction.trim_end_matches('0').len();
-        fraction.truncate(needed.max(decimals_min).min(12));
-        let whole = size / one;
-        if fraction.is_empty() {
-            format!("{sign}{whole}")
-        } else {
-            format!("{sign}{whole}.{fraction}")
+        let (whole, fraction) = match u64::try_from(size) {
+            Ok(size) => (u128::from(size / ONE_U64), u128::from(size % ONE_U64)),
+            Err(_) => (size / ONE.unsigned_abs(), size % ONE.unsigned_abs()),
+        };
+        let mut text = String::with_capacity(LONGEST);
+        if self.0 < 0 {
+            text.push('-');
         }
+        // Writing to a String cannot fail.
+        drop(write!(text, "{whole}"));
+        if fraction == 0 && decimals_min == 0 {
+            return text;
+        }
+        let shortest = text.len() + 1 + decimals_min;
+        drop(write!(text, ".{fraction:012}"));
+        let needed = text.trim_end_matches('0').len().max(shortest);
+        text.truncate(needed);
+        text
     }
 }
 

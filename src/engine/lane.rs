@@ -151,7 +151,7 @@ impl Lane {
                 account.begin(clock)?;
             }
             let replies = decide(commands, &mut accounts)?;
-            if accounts.values().any(Account::is_dirty) {
+            if accounts.values().any(|account| account.is_dirty()) {
                 batch.save(&accounts).await?;
             } else {
                 batch.close().await?;
@@ -223,7 +223,7 @@ fn decide(commands: &[Command], accounts: &mut Accounts) -> Result<Vec<Reply>> {
             .ok_or_else(|| Error::corrupt("a command without an account"))?;
         replies.push(account.apply(command).map_err(Failure::Refused));
     }
-    accounts.values_mut().for_each(Account::seal);
+    accounts.values_mut().for_each(|account| account.seal());
     Ok(replies)
 }
 
@@ -267,7 +267,7 @@ impl Formed {
 
 /// Accounts kept between batches, least recently used out first, bounded by their grants.
 struct Cache {
-    accounts: LruCache<Uuid, Account>,
+    accounts: LruCache<Uuid, Box<Account>>,
     weight: usize,
     room: usize,
 }
@@ -278,13 +278,13 @@ impl Cache {
         Self { accounts: LruCache::new(most), weight: 0, room }
     }
 
-    fn take(&mut self, key: Uuid) -> Option<Account> {
+    fn take(&mut self, key: Uuid) -> Option<Box<Account>> {
         let account = self.accounts.pop(&key)?;
         self.weight -= account.weight();
         Some(account)
     }
 
-    fn put(&mut self, key: Uuid, account: Account) {
+    fn put(&mut self, key: Uuid, account: Box<Account>) {
         self.weight += account.weight();
         if let Some((_, replaced)) = self.accounts.push(key, account) {
             self.weight -= replaced.weight();

@@ -109,6 +109,6 @@ impl Store {
         let mut account =
             accounts.remove(&command.customer.key).ok_or_else(|| Error::corrupt("no account"))?;
         account.begin(now)?;
-        Ok(account)
+        Ok(*account)
     }
 }

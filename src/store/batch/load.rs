@@ -290,13 +290,15 @@ pub(super) fn assemble(
             }
             _ => {
                 let grants = open.remove(&key).unwrap_or_default();
-                Account::known(customer.clone(), windows, standing, grants)
+                Box::new(Account::known(customer.clone(), windows, standing, grants))
             }
         };
         accounts.insert(key, account);
     }
     for (key, customer) in &wanted.customers {
-        accounts.entry(*key).or_insert_with(|| Account::unknown(customer.clone(), windows));
+        accounts
+            .entry(*key)
+            .or_insert_with(|| Box::new(Account::unknown(customer.clone(), windows)));
     }
     for row in loaded.named {
         account_of(&mut accounts, row.customer_id)?.name_grant(row.try_into()?);
@@ -320,5 +322,8 @@ pub(super) fn assemble(
 
 /// The keys were looked up for these customers, so that a row of another is impossible.
 fn account_of(accounts: &mut Accounts, key: Uuid) -> Result<&mut Account> {
-    accounts.get_mut(&key).ok_or_else(|| Error::corrupt("a row of another customer"))
+    accounts
+        .get_mut(&key)
+        .map(|account| &mut **account)
+        .ok_or_else(|| Error::corrupt("a row of another customer"))
 }

@@ -30,7 +30,7 @@ struct Commit;
 struct Rollback;
 
 /// The accounts of one batch, by the customers' keys.
-pub type Accounts = HashMap<Uuid, Account>;
+pub type Accounts = HashMap<Uuid, Box<Account>>;
 
 /// A transaction that is open on a lane's connection.
 ///

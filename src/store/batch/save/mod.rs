@@ -33,7 +33,8 @@ pub(super) fn statements<'c>(
     conn: &'c AsyncPgConnection,
     accounts: &Accounts,
 ) -> Result<Vec<Running<'c>>> {
-    let mut dirty: Vec<&Account> = accounts.values().filter(|a| a.is_dirty()).collect();
+    let all = accounts.values().map(|account| &**account);
+    let mut dirty: Vec<&Account> = all.filter(|account| account.is_dirty()).collect();
     dirty.sort_unstable_by_key(|account| account.customer().key);
     let (known, new): (Vec<&Account>, Vec<&Account>) =
         dirty.iter().copied().partition(|account| account.is_known());

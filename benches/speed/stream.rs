@@ -1,0 +1,117 @@
+//! StreamUsage: the way in for bulk.
+
+use std::sync::Arc;
+
+use creditd::pb::usage_result::Outcome;
+use creditd::pb::usage_service_client::UsageServiceClient;
+use creditd::pb::{StreamUsageRequest, StreamUsageResponse};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
+use tonic::transport::Channel;
+
+use crate::Result;
+use crate::cpu::Watched;
+use crate::events::Events;
+use crate::server::Creditd;
+use crate::window::{Measured, Window};
+
+/// Requests that a caller makes ahead of what the wire takes.
+const AHEAD: usize = 4;
+
+/// How the events arrive.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    pub streams: usize,
+    /// Events in one request.
+    pub events: usize,
+}
+
+/// Streams events for a while and counts the answers.
+pub async fn load(
+    creditd: &Creditd,
+    watched: Watched,
+    seconds: f64,
+    shape: Shape,
+    events: impl Fn() -> Events,
+) -> Result<Measured> {
+    let window = Arc::new(Window::default());
+    let mut callers = JoinSet::new();
+    for channel in creditd.channels(shape.streams).await? {
+        let (window, events) = (Arc::clone(&window), events());
+        callers.spawn(async move {
+            let done = endless(channel, &window, shape.events, events).await;
+            window.end();
+            done
+        });
+    }
+    let measured = window.measure(watched, seconds).await?;
+    while let Some(done) = callers.join_next().await {
+        done??;
+    }
+    Ok(measured)
+}
+
+/// Sends one batch after another until the window closes, and reads all answers.
+async fn endless(
+    channel: Channel,
+    window: &Arc<Window>,
+    size: usize,
+    events: Events,
+) -> Result<()> {
+    let (requests, queue) = mpsc::channel(AHEAD);
+    let (open, mut events) = (Arc::clone(window), events);
+    tokio::spawn(async move {
+        while !open.is_over() {
+            let request = StreamUsageRequest { events: events.take(size) };
+            if requests.send(request).await.is_err() {
+                return; // the stream has failed, and its reader says why
+            }
+        }
+    });
+    let mut client = UsageServiceClient::new(channel);
+    let mut answers = client.stream_usage(ReceiverStream::new(queue)).await?.into_inner();
+    read(&mut answers, |count| window.answered(count)).await
+}
+
+/// Sends this many events and waits until all are answered.
+pub async fn exactly(channel: Channel, mut count: usize, of: &str, events: Events) -> Result<()> {
+    const SIZE: usize = 1_000;
+    let (requests, queue) = mpsc::channel(AHEAD);
+    let (of, mut events) = (of.to_owned(), events);
+    tokio::spawn(async move {
+        while count > 0 {
+            let size = count.min(SIZE);
+            let batch = (0..size).map(|_| events.of(of.clone())).collect();
+            if requests.send(StreamUsageRequest { events: batch }).await.is_err() {
+                return;
+            }
+            count -= size;
+        }
+    });
+    let mut client = UsageServiceClient::new(channel);
+    let mut answers = client.stream_usage(ReceiverStream::new(queue)).await?.into_inner();
+    read(&mut answers, |_| {}).await
+}
+
+/// Reads the answers to the end. Every event must be new, and paid for in full.
+async fn read(
+    answers: &mut Streaming<StreamUsageResponse>,
+    mut answered: impl FnMut(usize),
+) -> Result<()> {
+    while let Some(answer) = answers.message().await? {
+        for result in &answer.results {
+            match &result.outcome {
+                Some(Outcome::Event(event)) if event.uncovered == "0" && !result.duplicate => {}
+                _ => {
+                    return Err(
+                        format!("an event was not recorded as it should: {result:?}").into()
+                    );
+                }
+            }
+        }
+        answered(answer.results.len());
+    }
+    Ok(())
+}
