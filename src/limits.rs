@@ -121,3 +121,20 @@ pub const AUDIT_DIFFERENCES_MAX: u32 = 1_000;
 pub const HEALTH_EVERY: Duration = Duration::from_secs(1);
 /// How long the drain at the end may take before open connections are cut.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
+
+// --- The demo --------------------------------------------------------------------------------
+
+/// Customers that `creditd demo` may invent: some 500,000 grants, a few minutes of work.
+pub const DEMO_CUSTOMERS_MAX: usize = 100_000;
+/// Streams that `creditd demo` may open: more than this only queue behind the lanes.
+pub const DEMO_STREAMS_MAX: usize = 64;
+/// Bytes of a run's name: the ids derived from it stay far below [`ID_BYTES_MAX`].
+pub const DEMO_RUN_BYTES_MAX: usize = 64;
+/// CreateGrant calls that the demo keeps in flight: enough to fill batches.
+pub const DEMO_GRANTS_IN_FLIGHT: usize = 64;
+/// ListGrants calls that the demo keeps in flight: reads share a small pool.
+pub const DEMO_READS_IN_FLIGHT: usize = 8;
+/// How long the demo goes on trying while creditd does not answer: longer than a restart.
+pub const DEMO_PATIENCE: Duration = Duration::from_secs(30);
+/// How often the demo prints a line of progress where there is no terminal.
+pub const DEMO_PROGRESS_EVERY: Duration = Duration::from_secs(3);

@@ -10,8 +10,6 @@ use crate::store::private::{self, PrivateServer};
 pub struct Database {
     /// Where it is.
     pub address: Address,
-    /// Its URL; holds a password.
-    pub url: String,
     /// The server, if it is ours.
     pub private: Option<PrivateServer>,
 }
@@ -23,15 +21,11 @@ impl Database {
     /// Where neither can be had.
     pub async fn open(config: &config::Database) -> Result<Self, Error> {
         if let Some(url) = &config.database_url {
-            return Ok(Self {
-                address: Address::parse(&url.0)?,
-                url: url.0.clone(),
-                private: None,
-            });
+            return Ok(Self { address: Address::parse(&url.0)?, private: None });
         }
         let server = PrivateServer::start(&options(config)).await?;
-        let url = server.url().to_owned();
-        Ok(Self { address: Address::parse(&url)?, url, private: Some(server) })
+        let address = Address::parse(server.url())?;
+        Ok(Self { address, private: Some(server) })
     }
 
     /// The same, but of a private server that another creditd runs already, if one does: for
@@ -40,12 +34,24 @@ impl Database {
     /// # Errors
     /// As [`Database::open`].
     pub async fn join(config: &config::Database) -> Result<Self, Error> {
-        if config.database_url.is_none()
-            && let Some(url) = PrivateServer::attach(&options(config).data_dir).await?
-        {
-            return Ok(Self { address: Address::parse(&url)?, url, private: None });
+        match Self::running(config).await? {
+            Some(database) => Ok(database),
+            None => Self::open(config).await,
         }
-        Self::open(config).await
+    }
+
+    /// The configured database, or the private server that another creditd runs; None where
+    /// neither is there.
+    ///
+    /// # Errors
+    /// Where what is there cannot be had.
+    pub async fn running(config: &config::Database) -> Result<Option<Self>, Error> {
+        if config.database_url.is_some() {
+            return Self::open(config).await.map(Some);
+        }
+        let attached = PrivateServer::attach(&options(config).data_dir).await?;
+        let there = |url: String| Ok(Self { address: Address::parse(&url)?, private: None });
+        attached.map(there).transpose()
     }
 
     /// Stops the private server, if there is one.

@@ -3,6 +3,7 @@
 
 mod audit;
 mod database;
+mod demo;
 mod serve;
 mod with_postgres;
 
@@ -40,6 +41,14 @@ pub enum Command {
     /// Reads one snapshot and locks nothing: it may run beside a serving creditd. Without
     /// --database-url it looks at the private server, running or not.
     Audit(config::Database),
+
+    /// Replay an hour of real requests, and audit the books at the end.
+    ///
+    /// Plays two published traces of language model requests as the usage of some hundred
+    /// customers, on a server that is running already, through StreamUsage, with a progress bar;
+    /// then sums up. The audit needs the server's database: the private server of `creditd serve`
+    /// on this machine, or --database-url.
+    Demo(demo::Args),
 
     /// Run a command on a temporary PostgreSQL server, with DATABASE_URL set.
     ///
@@ -92,6 +101,7 @@ pub async fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Serve(config) => serve(&config, stop_signal()).await.map(|()| ExitCode::SUCCESS),
         Command::Audit(config) => audit::run(&config).await.map(|()| ExitCode::SUCCESS),
+        Command::Demo(args) => demo::run(args).await.map(|()| ExitCode::SUCCESS),
         Command::WithPostgres(args) => with_postgres::run(args).await,
     };
     done.unwrap_or_else(|error| {

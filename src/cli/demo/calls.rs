@@ -1,0 +1,200 @@
+//! Calls to creditd, repeated while it is away: every one carries a key, so that is safe.
+
+use chrono::{DateTime, Utc};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::time::{Instant, sleep};
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+use super::Error;
+use super::plan::{self, Times};
+use super::progress::Progress;
+use super::scenario::Scenario;
+use crate::limits;
+use crate::pb::credit_service_client::CreditServiceClient;
+use crate::pb::{CreateGrantRequest, CreateGrantResponse, Grant, GrantStatus, ListGrantsRequest};
+
+/// What became of the grants that were asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Created {
+    /// All of them.
+    pub grants: usize,
+    /// Those that an earlier replay of the same name had made.
+    pub replayed: usize,
+}
+
+/// Grants by where they stand after the replay.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Standing {
+    /// Not yet effective.
+    pub pending: usize,
+    /// Something remains.
+    pub active: usize,
+    /// All consumed.
+    pub exhausted: usize,
+    /// Past `expires_at`.
+    pub expired: usize,
+    /// Taken back.
+    pub voided: usize,
+}
+
+/// How long to go on trying.
+pub struct Patience {
+    since: Option<Instant>,
+}
+
+impl Patience {
+    /// Nothing has failed yet.
+    pub fn new() -> Self {
+        Self { since: None }
+    }
+
+    /// A call came through: the next failure is a new one.
+    pub fn restore(&mut self) {
+        self.since = None;
+    }
+
+    /// Waits, or gives the error back where the call is not worth repeating.
+    pub async fn wait(&mut self, status: Status, progress: &Progress) -> Result<(), Error> {
+        if !is_passing(&status) {
+            return Err(Error::from(status));
+        }
+        match self.since {
+            Some(since) if since.elapsed() >= limits::DEMO_PATIENCE => {
+                return Err(Error::from(status));
+            }
+            Some(_) => {}
+            None => {
+                progress.away(status.message());
+                self.since = Some(Instant::now());
+            }
+        }
+        sleep(limits::RETRY_AFTER).await;
+        Ok(())
+    }
+}
+
+/// creditd's own answers name a reason; an error without one came from the connection.
+fn is_passing(status: &Status) -> bool {
+    match reason(status).as_deref() {
+        Some(reason) => matches!(reason, "UNAVAILABLE" | "OVERLOADED" | "CONCURRENT_UPDATE"),
+        None => matches!(
+            status.code(),
+            Code::Unavailable | Code::Unknown | Code::Internal | Code::Cancelled | Code::Aborted
+        ),
+    }
+}
+
+/// The reason that creditd gives, if it was creditd that answered.
+pub fn reason(status: &Status) -> Option<String> {
+    status.get_details_error_info().map(|info| info.reason)
+}
+
+/// Creates the first customer's monetary grant, which names no instant, and returns when creditd
+/// recorded it: the demo trusts the server's clock, never its own.
+pub async fn first_grant(
+    channel: &Channel,
+    scenario: &Scenario,
+) -> Result<(DateTime<Utc>, Created), Error> {
+    let first = scenario.customers.first();
+    let request = first.and_then(|customer| plan::monetary(&scenario.run, customer));
+    let request = request.ok_or(Error::Unexpected("the first customer has no monetary grant"))?;
+    let client = CreditServiceClient::new(channel.clone());
+    let answer = create(client, request, &Progress::new("grants", 1)).await?;
+    let created_at = answer.grant.and_then(|grant| grant.created_at);
+    let now = created_at
+        .and_then(|at| DateTime::from_timestamp(at.seconds, at.nanos.try_into().ok()?))
+        .ok_or(Error::Unexpected("creditd answered a grant without created_at"))?;
+    Ok((now, Created { grants: 1, replayed: usize::from(answer.replayed) }))
+}
+
+/// Creates all the other grants of the scenario, many calls at a time.
+pub async fn other_grants(
+    channel: &Channel,
+    scenario: &Scenario,
+    times: Times,
+) -> Result<Created, Error> {
+    let customers = scenario.customers.iter();
+    let money = customers.clone().skip(1).filter_map(|one| plan::monetary(&scenario.run, one));
+    let units = customers.flat_map(|one| plan::units(&scenario.run, one, times));
+    let requests: Vec<CreateGrantRequest> = money.chain(units).collect();
+
+    let progress = Progress::new("grants", requests.len());
+    let client = CreditServiceClient::new(channel.clone());
+    let mut answers = stream::iter(requests)
+        .map(|request| create(client.clone(), request, &progress))
+        .buffer_unordered(limits::DEMO_GRANTS_IN_FLIGHT);
+    let mut created = Created::default();
+    while let Some(answer) = answers.try_next().await? {
+        created.grants += 1;
+        created.replayed += usize::from(answer.replayed);
+        progress.add(1);
+    }
+    progress.done();
+    Ok(created)
+}
+
+async fn create(
+    mut client: CreditServiceClient<Channel>,
+    request: CreateGrantRequest,
+    progress: &Progress,
+) -> Result<CreateGrantResponse, Error> {
+    let mut patience = Patience::new();
+    loop {
+        match client.create_grant(request.clone()).await {
+            Ok(answer) => return Ok(answer.into_inner()),
+            Err(status) => patience.wait(status, progress).await?,
+        }
+    }
+}
+
+/// Counts the customers' grants by where they stand now.
+pub async fn standing(channel: &Channel, scenario: &Scenario) -> Result<Standing, Error> {
+    let progress = Progress::new("customers looked up", scenario.customers.len());
+    let client = CreditServiceClient::new(channel.clone());
+    let mut answers = stream::iter(&scenario.customers)
+        .map(|customer| statuses(client.clone(), customer.id.clone(), &progress))
+        .buffer_unordered(limits::DEMO_READS_IN_FLIGHT);
+    let mut standing = Standing::default();
+    while let Some(statuses) = answers.try_next().await? {
+        for status in statuses {
+            match status {
+                GrantStatus::Pending => standing.pending += 1,
+                GrantStatus::Active => standing.active += 1,
+                GrantStatus::Exhausted => standing.exhausted += 1,
+                GrantStatus::Expired => standing.expired += 1,
+                GrantStatus::Voided => standing.voided += 1,
+                GrantStatus::Unspecified => {
+                    return Err(Error::Unexpected("creditd answered a grant without a status"));
+                }
+            }
+        }
+        progress.add(1);
+    }
+    progress.done();
+    Ok(standing)
+}
+
+async fn statuses(
+    mut client: CreditServiceClient<Channel>,
+    customer_id: String,
+    progress: &Progress,
+) -> Result<Vec<GrantStatus>, Error> {
+    let mut patience = Patience::new();
+    let mut statuses = Vec::new();
+    let mut request = ListGrantsRequest { customer_id, ..Default::default() };
+    loop {
+        match client.list_grants(request.clone()).await {
+            Ok(answer) => {
+                let page = answer.into_inner();
+                statuses.extend(page.grants.iter().map(Grant::status));
+                if page.next_page_token.is_empty() {
+                    return Ok(statuses);
+                }
+                request.page_token = page.next_page_token;
+            }
+            Err(status) => patience.wait(status, progress).await?,
+        }
+    }
+}
