@@ -197,12 +197,12 @@ impl Amount {
             text.push('-');
         }
         // Writing to a String cannot fail.
-        drop(write!(text, "{whole}"));
+        let _ = write!(text, "{whole}");
         if fraction == 0 && decimals_min == 0 {
             return text;
         }
         let shortest = text.len() + 1 + decimals_min;
-        drop(write!(text, ".{fraction:012}"));
+        let _ = write!(text, ".{fraction:012}");
         let needed = text.trim_end_matches('0').len().max(shortest);
         text.truncate(needed);
         text
