@@ -5,7 +5,6 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::Notify;
 
 use super::Engine;
-use crate::domain::account::Account;
 use crate::domain::command::{Action, Command};
 use crate::domain::entry::ACTOR_TIME;
 use crate::domain::time::Timestamp;
@@ -56,13 +55,11 @@ pub struct DueHint {
 }
 
 impl DueHint {
-    /// Leaves word of what the account's changed grants will bring.
-    pub(super) fn leave(&self, account: &Account) {
-        let due = account.due_next();
+    /// Leaves word of what will fall due.
+    pub(super) fn leave(&self, due: Option<Timestamp>) {
+        let Some(due) = due else { return };
         let mut earliest = self.earliest.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(due) = due
-            && earliest.is_none_or(|known| due < known)
-        {
+        if earliest.is_none_or(|known| due < known) {
             *earliest = Some(due);
             self.earlier.notify_one();
         }

@@ -162,8 +162,8 @@ impl Lane {
             .await
             .map_err(|_| Error::Away("a batch timed out".into()))??;
         self.stats.batch(commands.len());
+        self.due.leave(accounts.values().filter_map(|account| account.due_next()).min());
         for (key, mut account) in accounts {
-            self.due.leave(&account);
             account.committed();
             if account.is_known() {
                 self.cache.put(key, account);

@@ -276,11 +276,11 @@ impl Account {
         self.with_dirt(|dirt| dirt == Dirt::Figures)
     }
 
-    /// The next instant at which time alone changes a grant that was changed since the account
-    /// was loaded.
+    /// The next instant at which time alone changes a grant that was made, or whose terms were
+    /// changed, since the account was loaded. (Usage makes nothing fall due any sooner.)
     #[must_use]
     pub fn due_next(&self) -> Option<Timestamp> {
-        let changed = self.with_dirt(|dirt| dirt > Dirt::Clean);
+        let changed = self.with_dirt(|dirt| dirt >= Dirt::Terms);
         changed.filter_map(|grant| grant.due_at(self.now, &self.windows)).min()
     }
 

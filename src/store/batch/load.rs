@@ -127,32 +127,46 @@ impl Loaded {
         wanted: &Wanted,
         cached: &Accounts,
     ) -> Result<Self> {
+        let unknown = wanted.customers().filter(|key| !cached.contains_key(key)).collect();
         let (open, named, events, requests) = tokio::join!(
-            open_grants(conn, wanted, cached),
+            open_grants(conn, unknown),
             named_grants(conn, &wanted.grants),
             prior_events(conn, &wanted.events),
             prior_requests(conn, &wanted.requests),
         );
         Ok(Self { open: open?, named: named?, events: events?, requests: requests? })
     }
+
+    /// Reads the open grants of those whose cached account another replica has made stale, which
+    /// the lock has just told: a third round trip, but a rare one.
+    pub(super) async fn refresh(
+        &mut self,
+        conn: &AsyncPgConnection,
+        locked: &[StandingRow],
+        cached: &mut Accounts,
+    ) -> Result<()> {
+        let mut stale = Vec::new();
+        for (key, _, _, version, _) in locked {
+            if cached.get(key).is_some_and(|account| account.standing().version != *version) {
+                cached.remove(key);
+                stale.push(*key);
+            }
+        }
+        self.open.extend(open_grants(conn, stale).await?);
+        Ok(())
+    }
 }
 
-/// The open grants of the customers whose cached account, if there is one, is not current.
-async fn open_grants(
-    mut conn: &AsyncPgConnection,
-    wanted: &Wanted,
-    cached: &Accounts,
-) -> Result<Vec<GrantRow>> {
-    let keys: Vec<Uuid> = wanted.customers().collect();
-    let version = |key| cached.get(key).map_or(-1, |account| account.standing().version);
-    let versions: Vec<i64> = keys.iter().map(version).collect();
+async fn open_grants(mut conn: &AsyncPgConnection, customers: Vec<Uuid>) -> Result<Vec<GrantRow>> {
+    if customers.is_empty() {
+        return Ok(Vec::new());
+    }
     let statement = Statement::<OpenGrants, GrantSqlType, _>::new(
         concat!("SELECT ", grant_columns!(), " FROM unnest("),
-        (keys.into_sql::<Array<diesel::sql_types::Uuid>>(), versions.into_sql::<Array<BigInt>>()),
-        // LIMIT and OFFSET keep the planner from turning the look-ups into joins.
-        ") AS x(customer_id, version) CROSS JOIN LATERAL (SELECT id FROM customers \
-         WHERE id = x.customer_id AND version <> x.version LIMIT 1) c \
-         CROSS JOIN LATERAL (SELECT * FROM grants WHERE customer_id = c.id AND open OFFSET 0) g",
+        customers.into_sql::<Array<diesel::sql_types::Uuid>>(),
+        // OFFSET keeps the planner from turning the look-ups into a join.
+        ") AS x(customer_id) CROSS JOIN LATERAL \
+         (SELECT * FROM grants WHERE customer_id = x.customer_id AND open OFFSET 0) g",
     );
     Ok(statement.load(&mut conn).await?)
 }
@@ -284,11 +298,11 @@ pub(super) fn assemble(
         }
         let standing = Standing { revision, version, recorded_at };
         let account = match cached.remove(&key) {
-            Some(mut account) if account.standing().version == version => {
+            Some(mut account) => {
                 account.resume(standing);
                 account
             }
-            _ => {
+            None => {
                 let grants = open.remove(&key).unwrap_or_default();
                 Box::new(Account::known(customer.clone(), windows, standing, grants))
             }

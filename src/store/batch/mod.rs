@@ -51,14 +51,14 @@ pub struct Opened<'c> {
 
 impl<'c> Batch<'c> {
     /// Begins a transaction, locks the customers and loads their accounts; `cached` accounts are
-    /// used where they are still current.
+    /// used where they are still current, which the lock tells.
     ///
     /// # Errors
     /// As the database says; the connection must then be rolled back or dropped.
     pub async fn open(
         Connection(conn): &'c Connection,
         wanted: &Wanted,
-        cached: Accounts,
+        mut cached: Accounts,
         windows: Windows,
         clock: &Clock,
     ) -> Result<Opened<'c>> {
@@ -68,7 +68,8 @@ impl<'c> Batch<'c> {
         let loaded = load::Loaded::read(conn, wanted, &cached);
         let (begun, locked, clock, loaded) = tokio::join!(begin, locked, clock, loaded);
         begun?;
-        let (locked, clock, loaded) = (locked?, clock?, loaded?);
+        let (locked, clock, mut loaded) = (locked?, clock?, loaded?);
+        loaded.refresh(conn, &locked, &mut cached).await?;
         let accounts = load::assemble(wanted, locked, loaded, cached, windows)?;
         Ok(Opened { batch: Self { conn }, accounts, clock })
     }
