@@ -42,6 +42,9 @@ pub const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Faults that one INVALID_ARGUMENT names; a line that counts the others follows. Statuses travel
 /// in HTTP/2 headers, of which some clients accept 16 KB.
 pub const FIELD_FAULTS_MAX: usize = 60;
+/// Bytes that the named faults may take together: with base64, and with the message, which is
+/// percent-encoded, still under 16 KB.
+pub const FIELD_FAULTS_BYTES_MAX: usize = 6_000;
 /// Faults that the status's message spells out, for people; the details name them all.
 pub const FIELD_FAULTS_SPELT: usize = 5;
 

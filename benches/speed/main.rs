@@ -5,6 +5,16 @@
 //! and writes target/speed.json. `cargo bench --bench speed -- --seconds 2 --only stream` is a
 //! quick look. Measure when nothing else runs; it says so when something did.
 
+#![allow(
+    clippy::float_arithmetic,
+    clippy::as_conversions,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "measurements are ratios of times, and a bench may say at once what is wrong"
+)]
+
 mod balance;
 mod cpu;
 mod events;

@@ -104,7 +104,7 @@ fn aims(aims: &[Aim]) {
 
 /// Says it where the machine was not quiet.
 fn doubts(report: &Report) {
-    let during = report.sections.iter().flat_map(|section| section.rows());
+    let during = report.sections.iter().flat_map(super::report::Section::rows);
     let most = during.map(|row| row.cpu.others).fold(report.others_before, f64::max);
     if most > OTHERS_TOLERATED {
         println!(

@@ -81,7 +81,9 @@ impl Draw<'_> {
         if grant.figures.remaining.is_zero() && grant.figures.expired.is_zero() {
             return Ok(Verdict::Exhausted);
         }
-        if grant.is_past(self.at) {
+        let closed = grant.is_past(self.now)
+            && grant.closes_at(self.windows).is_none_or(|end| end <= self.now);
+        if grant.is_past(self.at) || closed {
             return Ok(Verdict::Expired);
         }
         if self.at < grant.effective_at {
@@ -90,11 +92,8 @@ impl Draw<'_> {
         if grant.is_past(self.now) {
             // Live at the event's timestamp, expired since: a late event may reclaim.
             let reclaimable = grant.figures.expired;
-            if reclaimable.is_zero() {
-                return Ok(Verdict::Held);
-            }
-            let in_time = grant.closes_at(self.windows).is_some_and(|end| self.now < end);
-            return Ok(if in_time { Verdict::Eligible(reclaimable) } else { Verdict::Expired });
+            let held = reclaimable.is_zero();
+            return Ok(if held { Verdict::Held } else { Verdict::Eligible(reclaimable) });
         }
         let free = grant.figures.free()?;
         Ok(if free.is_positive() { Verdict::Eligible(free) } else { Verdict::Held })

@@ -223,7 +223,9 @@ fn decide(commands: &[Command], accounts: &mut Accounts) -> Result<Vec<Reply>> {
             .ok_or_else(|| Error::corrupt("a command without an account"))?;
         replies.push(account.apply(command).map_err(Failure::Refused));
     }
-    accounts.values_mut().for_each(|account| account.seal());
+    for account in accounts.values_mut() {
+        account.seal();
+    }
     Ok(replies)
 }
 

@@ -62,7 +62,7 @@ impl CreditService for Services {
         let (size, token) = (request.page_size, std::mem::take(&mut request.page_token));
         request.page_size = 0;
         let mut fields = Fields::default();
-        let (page, after) = Page::read(&mut fields, &request, size, &token);
+        let (page, after) = Page::read("grants", &mut fields, &request, size, &token);
         let filter = grant_filter(&mut fields, &request);
         fields.check()?;
         let listed = self.store.list_grants(&filter, after, page.ask()).await;
@@ -130,7 +130,7 @@ impl CreditService for Services {
         let (size, token) = (request.page_size, std::mem::take(&mut request.page_token));
         request.page_size = 0;
         let mut fields = Fields::default();
-        let (page, after) = Page::read(&mut fields, &request, size, &token);
+        let (page, after) = Page::read("entries", &mut fields, &request, size, &token);
         let customer = fields.take("customer_id", Customer::parse(&request.customer_id));
         let filter = entry_filter(&mut fields, &request);
         if request.after_sequence < 0 {

@@ -84,8 +84,10 @@ impl Services {
             let names = health.names().iter().filter(|name| !name.is_empty());
             names.fold(builder, |builder, name| builder.with_service_name(*name))
         };
-        routes.add_service(reflection().build_v1()?);
-        routes.add_service(reflection().build_v1alpha()?);
+        let v1 = reflection().build_v1()?;
+        routes.add_service(v1.accept_compressed(Gzip).send_compressed(Gzip));
+        let v1alpha = reflection().build_v1alpha()?;
+        routes.add_service(v1alpha.accept_compressed(Gzip).send_compressed(Gzip));
         Ok(routes.routes())
     }
 }

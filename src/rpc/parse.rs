@@ -93,12 +93,12 @@ fn scope(fields: &mut Fields, request: &pb::CreateGrantRequest) -> Option<Scope>
             }
             metrics(fields, &request.metrics).map(Scope::units)
         }
-        Ok(pb::GrantType::Unspecified) => {
-            fields.fault("type", "is required");
-            None
-        }
-        Err(_) => {
-            fields.fault("type", "must be a known type");
+        untyped => {
+            let missing = untyped.is_ok();
+            fields.fault("type", if missing { "is required" } else { "must be a known type" });
+            // What is bad whatever the type.
+            fields.take_optional("currency", &request.currency, currency);
+            metrics(fields, &request.metrics);
             None
         }
     }

@@ -53,8 +53,14 @@ pub(super) fn invalid_fields(faults: Vec<(String, String)>) -> Status {
     if let Some(more @ 1..) = faults.len().checked_sub(limits::FIELD_FAULTS_SPELT) {
         message.push_str(&format!("; and {more} more"));
     }
-    let unnamed = faults.len().saturating_sub(limits::FIELD_FAULTS_MAX);
-    let named = faults.into_iter().take(limits::FIELD_FAULTS_MAX);
+    let mut bytes = 0;
+    let fitting = faults.iter().take(limits::FIELD_FAULTS_MAX).take_while(|(field, rule)| {
+        bytes += field.len() + rule.len();
+        bytes <= limits::FIELD_FAULTS_BYTES_MAX
+    });
+    let named = fitting.count();
+    let unnamed = faults.len() - named;
+    let named = faults.into_iter().take(named);
     let mut violations: Vec<FieldViolation> =
         named.map(|(field, rule)| FieldViolation::new(field, rule)).collect();
     if unnamed > 0 {
@@ -170,7 +176,7 @@ pub(super) fn of_refusal(refusal: Refusal) -> Status {
             Code::FailedPrecondition,
             message,
             ErrorReason::LimitExceeded,
-            [("limit", limit.to_string())],
+            [("limit", limit.to_string()), ("name", "open_grants".to_owned())],
         ),
         Refusal::TimestampOutOfWindow => {
             status(Code::FailedPrecondition, message, ErrorReason::TimestampOutOfWindow)

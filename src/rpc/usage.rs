@@ -88,7 +88,7 @@ impl UsageService for Services {
         let (size, token) = (request.page_size, std::mem::take(&mut request.page_token));
         request.page_size = 0;
         let mut fields = Fields::default();
-        let (page, after) = Page::read(&mut fields, &request, size, &token);
+        let (page, after) = Page::read("events", &mut fields, &request, size, &token);
         let customer = fields.take("customer_id", Customer::parse(&request.customer_id));
         let timestamp_after = fields.time("timestamp_after", request.timestamp_after.as_ref());
         let timestamp_before = fields.time("timestamp_before", request.timestamp_before.as_ref());
@@ -153,7 +153,7 @@ fn preview(
             grant_id: grant.id.to_string(),
             position,
             verdict: verdict_of(verdict).into(),
-            available: grant.scope.print(available),
+            available: available.to_string(),
         });
     }
     let omitted = grants.len().saturating_sub(candidates.len());

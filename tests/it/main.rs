@@ -5,11 +5,27 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::type_complexity,
+    clippy::unnecessary_wraps,
     reason = "a test may say at once that something is not so"
 )]
 
 mod harness;
 
+mod audit;
+mod balance;
+mod batches;
+mod crash;
+mod fields;
+mod fire;
+mod grants;
+mod limits;
+mod lists;
+mod luck;
 mod private_postgres;
+mod replicas;
 mod rules;
+mod service;
+mod stream;
 mod tour;
+mod usage;

@@ -4,6 +4,8 @@ use creditd::store::Address;
 use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
+use super::wait::until;
+
 /// The variable that `creditd with-postgres` sets.
 const VARIABLE: &str = "CREDITD_TEST_DATABASE_URL";
 /// Advisory lock under which the template is made: tests are many processes.
@@ -14,6 +16,15 @@ pub struct Database {
     pub url: String,
     name: String,
     admin: String,
+}
+
+/// A row that is locked.
+pub struct Locked(Client);
+
+impl Locked {
+    pub async fn release(self) {
+        self.0.batch_execute("ROLLBACK").await.expect("a release");
+    }
 }
 
 /// A plain connection.
@@ -57,6 +68,36 @@ impl Database {
             counts.push((table.to_owned(), row.get(0)));
         }
         counts
+    }
+
+    /// Another one with the same rows. Nobody may be connected to this one meanwhile.
+    pub async fn copy(&self) -> Self {
+        let client = connect(&self.admin).await;
+        let name = format!("test_{}", Uuid::now_v7().simple());
+        let create = format!("CREATE DATABASE {name} TEMPLATE {}", self.name);
+        client.batch_execute(&create).await.expect("a copy");
+        Self { url: with_name(&self.admin, &name), name, admin: self.admin.clone() }
+    }
+
+    /// Locks a customer's row, as another replica's batch would, until released or dropped.
+    pub async fn lock(&self, customer: &str) -> Locked {
+        let client = self.connect().await;
+        client.batch_execute("BEGIN").await.expect("a transaction");
+        let lock = "SELECT 1 FROM customers WHERE external_id = $1 FOR UPDATE";
+        client.query_one(lock, &[&customer]).await.expect("a lock");
+        Locked(client)
+    }
+
+    /// Waits until so many sessions of this database wait for a lock.
+    pub async fn until_waiting(&self, sessions: i64) {
+        let client = self.connect().await;
+        let query = "SELECT count(*) FROM pg_stat_activity \
+                     WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        until("sessions wait for a lock", async || {
+            let row = client.query_one(query, &[]).await.expect("a count");
+            row.get::<_, i64>(0) == sessions
+        })
+        .await;
     }
 
     pub async fn drop(self) {

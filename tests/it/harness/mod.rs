@@ -8,15 +8,21 @@
 //! }
 //! ```
 
+pub mod ask;
+pub mod child;
 pub mod database;
+pub mod dump;
+pub mod load;
+pub mod proxy;
 pub mod say;
+pub mod wait;
 
 use std::net::SocketAddr;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use creditd::app::{Service, Settings};
 use creditd::domain::time::Windows;
-use creditd::engine::{Sizes, Snapshot};
+use creditd::engine::{Engine, Sizes, Snapshot};
 use creditd::limits;
 use creditd::pb::credit_service_client::CreditServiceClient;
 use creditd::pb::test_clock_service_client::TestClockServiceClient;
@@ -102,6 +108,11 @@ impl Server {
 
     pub fn stats(&self) -> Snapshot {
         self.service.engine.stats()
+    }
+
+    /// The way into its lanes, past the wire.
+    pub fn engine(&self) -> &Engine {
+        &self.service.engine
     }
 
     pub async fn stop(self) {

@@ -1,8 +1,11 @@
 //! Requests as tests write them, and answers as they look at them.
 
-use chrono::{DateTime, Utc};
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, TimeDelta, Utc};
 use creditd::pb;
-use prost_types::Timestamp;
+use prost::Message as _;
+use prost_types::{FieldMask, Timestamp};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
@@ -71,4 +74,86 @@ pub fn refused<T: std::fmt::Debug>(answer: Result<T, Status>, code: Code, why: &
     let status = answer.expect_err("this must be refused");
     assert_eq!((status.code(), reason(&status).as_str()), (code, why), "{status:?}");
     status
+}
+
+/// So long after the beginning of the test clock.
+pub fn after(delta: TimeDelta) -> Option<Timestamp> {
+    Some(time(super::t0() + delta))
+}
+
+/// So many hours after the beginning of the test clock.
+pub fn hour(hours: i64) -> Option<Timestamp> {
+    after(TimeDelta::hours(hours))
+}
+
+/// Pairs.
+pub fn pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+/// Names.
+pub fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// A change of the fields that the mask names.
+pub fn update(grant_id: &str, paths: &[&str]) -> pb::UpdateGrantRequest {
+    pb::UpdateGrantRequest {
+        grant_id: grant_id.to_owned(),
+        update_mask: Some(FieldMask { paths: names(paths) }),
+        ..Default::default()
+    }
+}
+
+/// What usage now would do.
+pub fn preview(customer: &str, metric: &str, quantity: &str) -> pb::PreviewUsageRequest {
+    pb::PreviewUsageRequest {
+        customer_id: customer.to_owned(),
+        metric: metric.to_owned(),
+        quantity: quantity.to_owned(),
+        timestamp: None,
+    }
+}
+
+/// A grant's figures, in the order in which the contract names them.
+pub fn figures(grant: &pb::Grant) -> String {
+    let pb::Grant { amount, remaining, held, consumed, expired, voided, .. } = grant;
+    format!(
+        "{amount}: {remaining} remaining, {held} held, {consumed} consumed, {expired} expired, \
+         {voided} voided"
+    )
+}
+
+/// What paid for an event: (grant, amount), in order.
+pub fn paid(allocations: &[pb::Allocation]) -> Vec<(&str, &str)> {
+    allocations.iter().map(|a| (a.grant_id.as_str(), a.amount.as_str())).collect()
+}
+
+/// A ledger, a line per entry: sequence, type, amount, balance after.
+pub fn lines(entries: &[pb::LedgerEntry]) -> Vec<String> {
+    let line = |entry: &pb::LedgerEntry| {
+        let kind = entry.r#type().as_str_name();
+        let kind = kind.strip_prefix("LEDGER_ENTRY_TYPE_").expect("a type");
+        format!("{} {kind} {} -> {}", entry.sequence, entry.amount, entry.balance_after)
+    };
+    entries.iter().map(line).collect()
+}
+
+/// The metadata of an error's ErrorInfo.
+pub fn metadata(status: &Status) -> HashMap<String, String> {
+    let details = status.get_error_details();
+    details.error_info().expect("an ErrorInfo").metadata.clone()
+}
+
+/// The resource that a NOT_FOUND names: its type and its name.
+pub fn resource(status: &Status) -> (String, String) {
+    let details = status.get_error_details();
+    let resource = details.resource_info().expect("a ResourceInfo");
+    (resource.resource_type.clone(), resource.resource_name.clone())
+}
+
+/// An error inside a message, as the status that a call of its own would have ended with.
+pub fn status(inside: &tonic_types::Status) -> Status {
+    let details = inside.encode_to_vec();
+    Status::with_details(Code::from_i32(inside.code), inside.message.clone(), details.into())
 }

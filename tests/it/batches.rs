@@ -1,0 +1,366 @@
+//! A batch leaves what its commands would leave one by one, and its number of statements does not
+//! depend on its size.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use creditd::domain::amount::Amount;
+use creditd::domain::command::{Action, Command, CreateGrant, RecordUsage, UpdateGrant, VoidGrant};
+use creditd::domain::grant::{Category, Metadata, Notes, Priority, Scope};
+use creditd::domain::ids::{Customer, EventId, GrantId, Metric, RequestId};
+use creditd::domain::time::Windows;
+use creditd::domain::usage::Uncovered;
+use creditd::engine::{Engine, Failure, Lanes, Reply, Sizes, Snapshot};
+use creditd::store::{Address, Clock, Store, TestClock};
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use uuid::Uuid;
+
+use crate::harness::{Database, dump, t0};
+
+const CUSTOMERS: u32 = 20;
+const GROUPS: usize = 8;
+const COMMANDS: usize = 100;
+
+/// An engine of one lane on a database of its own, without a wire.
+struct Books {
+    database: Database,
+    clock: TestClock,
+    engine: Engine,
+    lanes: Lanes,
+}
+
+impl Books {
+    async fn open(batch_commands: u16) -> Self {
+        let database = Database::create().await;
+        let clock = TestClock::new(t0());
+        let address = Address::parse(&database.url).expect("a URL");
+        let windows =
+            Windows { max_event_age: TimeDelta::days(35), late_usage: TimeDelta::hours(72) };
+        let store = Store::new(address, 1, Clock::Test(clock.clone()), windows).expect("a store");
+        let sizes = Sizes { lanes: 1, batch_commands, queue: 10 };
+        let (engine, lanes) = Engine::start(&store, sizes);
+        Self { database, clock, engine, lanes }
+    }
+
+    /// Carries out commands as one batch.
+    async fn batch(&self, commands: &[Command]) -> Vec<Reply> {
+        let before = self.engine.stats();
+        let replies = self.engine.enqueue(commands.to_vec(), None).await.replies().await;
+        let after = self.engine.stats();
+        assert_eq!((after.batches - before.batches, after.retries), (1, 0), "one batch");
+        replies
+    }
+
+    async fn close(self) {
+        self.lanes.drain().await;
+        self.database.audit().await;
+        self.database.drop().await;
+    }
+}
+
+/// Random commands: the same seed, the same commands, ids included.
+struct Script {
+    rng: StdRng,
+    now: DateTime<Utc>,
+    made: Vec<Command>,
+    used: Vec<Command>,
+}
+
+impl Script {
+    fn new(seed: u64) -> Self {
+        let rng = StdRng::seed_from_u64(seed);
+        Self { rng, now: t0(), made: Vec::new(), used: Vec::new() }
+    }
+
+    fn customer(&mut self) -> Customer {
+        customer(self.rng.random_range(0..CUSTOMERS))
+    }
+
+    fn amount(&mut self, most: i128) -> Amount {
+        // Tenths, so that sums meet exactly now and then.
+        Amount::from_units(self.rng.random_range(1..=most * 10) * 10_i128.pow(11))
+    }
+
+    fn metric(&mut self) -> Metric {
+        metric(["tokens", "minutes"][self.rng.random_range(0..2)])
+    }
+
+    fn hours(&mut self, from: i64, to: i64) -> DateTime<Utc> {
+        self.now + TimeDelta::minutes(self.rng.random_range(from * 60..=to * 60))
+    }
+
+    fn next(&mut self) -> Command {
+        match self.rng.random_range(0..100) {
+            0..20 => self.create(),
+            20..78 => self.usage(),
+            78..90 => self.update(),
+            _ => self.void(),
+        }
+    }
+
+    fn create(&mut self) -> Command {
+        if self.rng.random_bool(0.1) && !self.made.is_empty() {
+            return self.again(true);
+        }
+        let category = [None, Some(Category::Promotional), Some(Category::Loyalty)]
+            [self.rng.random_range(0..3)];
+        let metrics = (0..self.rng.random_range(0..3)).map(|_| self.metric()).collect();
+        let create = CreateGrant {
+            request_id: RequestId::parse(&format!("r{}", self.made.len())).expect("an id"),
+            grant_id: GrantId(Uuid::from_u128(self.rng.random())),
+            scope: Scope::units(metrics),
+            amount: self.amount(40),
+            priority: Priority::of_category(category),
+            category,
+            effective_at: self.rng.random_bool(0.5).then(|| self.hours(-90, 10)),
+            expires_at: self.rng.random_bool(0.6).then(|| self.hours(-1, 60)),
+            notes: Notes::default(),
+        };
+        let command = command(&self.customer(), Action::CreateGrant(Box::new(create)));
+        self.made.push(command.clone());
+        command
+    }
+
+    /// An earlier command again, now and then with another payload.
+    fn again(&mut self, create: bool) -> Command {
+        let earlier = if create { &self.made } else { &self.used };
+        let mut command = earlier[self.rng.random_range(0..earlier.len())].clone();
+        if self.rng.random_bool(0.2) {
+            let amount = self.amount(9);
+            match &mut command.action {
+                Action::CreateGrant(create) => create.amount = amount,
+                Action::RecordUsage(usage) => usage.quantity = amount,
+                other => panic!("no key: {other:?}"),
+            }
+        }
+        command
+    }
+
+    fn usage(&mut self) -> Command {
+        if self.rng.random_bool(0.15) && !self.used.is_empty() {
+            return self.again(false);
+        }
+        let timestamp = match self.rng.random_range(0..10) {
+            0..4 => None,
+            4..9 => Some(self.hours(-80, 0)),
+            _ => Some(self.hours(-900, 1)),
+        };
+        let reject = self.rng.random_bool(0.3);
+        let usage = RecordUsage {
+            event_id: EventId::parse(&format!("e{}", self.used.len())).expect("an id"),
+            metric: self.metric(),
+            quantity: self.amount(15),
+            timestamp,
+            policy: if reject { Uncovered::Reject } else { Uncovered::AllowOverage },
+            metadata: Metadata::new(),
+        };
+        let command = command(&self.customer(), Action::RecordUsage(Box::new(usage)));
+        self.used.push(command.clone());
+        command
+    }
+
+    /// One of the grants, or none that exists.
+    fn grant(&mut self) -> (Customer, GrantId) {
+        if self.made.is_empty() || self.rng.random_bool(0.05) {
+            return (self.customer(), GrantId(Uuid::from_u128(self.rng.random())));
+        }
+        let made = &self.made[self.rng.random_range(0..self.made.len())];
+        match &made.action {
+            Action::CreateGrant(create) => (made.customer.clone(), create.grant_id),
+            other => panic!("no grant: {other:?}"),
+        }
+    }
+
+    fn update(&mut self) -> Command {
+        let (customer, grant_id) = self.grant();
+        let number = self.rng.random_range(0..100);
+        let update = UpdateGrant {
+            grant_id,
+            description: self.rng.random_bool(0.4).then(|| format!("number {number}")),
+            metadata: None,
+            priority: self.rng.random_bool(0.5).then(|| Priority::new(number)),
+            expires_at: match self.rng.random_range(0..4) {
+                0 => Some(Some(self.hours(-2, 50))),
+                1 => Some(None),
+                _ => None,
+            },
+        };
+        command(&customer, Action::UpdateGrant(Box::new(update)))
+    }
+
+    fn void(&mut self) -> Command {
+        let (customer, grant_id) = self.grant();
+        let void = VoidGrant { grant_id, reason: "chance".into() };
+        command(&customer, Action::VoidGrant(Box::new(void)))
+    }
+}
+
+fn customer(number: u32) -> Customer {
+    Customer::parse(&format!("customer-{number}")).expect("an id")
+}
+
+fn metric(name: &str) -> Metric {
+    Metric::parse(name).expect("a name")
+}
+
+fn command(customer: &Customer, action: Action) -> Command {
+    Command { customer: customer.clone(), actor: "anonymous".into(), action }
+}
+
+fn told(replies: &[Reply]) -> Vec<String> {
+    let internal = |reply: &Reply| matches!(reply, Err(Failure::Internal(_)));
+    assert!(!replies.iter().any(internal), "{replies:?}");
+    replies.iter().map(|reply| format!("{reply:?}")).collect()
+}
+
+async fn batches_equal_singles(seed: u64) {
+    let (whole, parts, singles) =
+        tokio::join!(Books::open(2_000), Books::open(2_000), Books::open(1));
+    let mut script = Script::new(seed);
+    for group in 0..GROUPS {
+        let commands: Vec<Command> = (0..COMMANDS).map(|_| script.next()).collect();
+        let together = told(&whole.batch(&commands).await);
+        let mut in_parts = Vec::new();
+        let mut rest = &commands[..];
+        while !rest.is_empty() {
+            let (part, after) = rest.split_at(script.rng.random_range(1..=rest.len().min(30)));
+            in_parts.extend(told(&parts.batch(part).await));
+            rest = after;
+        }
+        let mut one_by_one = Vec::new();
+        for command in commands {
+            one_by_one.push(singles.engine.execute(command, None).await);
+        }
+        let one_by_one = told(&one_by_one);
+        let place = format!("seed {seed}, group {group}");
+        dump::same(&format!("{place}: answers together and alone"), &together, &one_by_one);
+        dump::same(&format!("{place}: answers in parts and alone"), &in_parts, &one_by_one);
+        script.now += TimeDelta::minutes(script.rng.random_range(0..30 * 60));
+        for books in [&whole, &parts, &singles] {
+            books.clock.advance_to(script.now).expect("a clock");
+        }
+    }
+    let alone = dump::rows(&singles.database).await;
+    for table in ["customers", "grants", "usage_events", "ledger_entries", "requests"] {
+        assert!(alone.iter().any(|row| row.starts_with(table)), "seed {seed}: no {table}");
+    }
+    for kind in ["consumed", "expired", "voided", "updated", "expiration_reclaimed"] {
+        let kind = format!("\"type\": \"{kind}\"");
+        assert!(alone.iter().any(|row| row.contains(&kind)), "seed {seed}: no {kind}");
+    }
+    let rows = dump::rows(&whole.database).await;
+    dump::same(&format!("seed {seed}: rows together and alone"), &rows, &alone);
+    let rows = dump::rows(&parts.database).await;
+    dump::same(&format!("seed {seed}: rows in parts and alone"), &rows, &alone);
+    tokio::join!(whole.close(), parts.close(), singles.close());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_leaves_what_its_commands_leave_one_by_one() {
+    // One that never changes and one that nobody has tried before.
+    for seed in [1, rand::random()] {
+        batches_equal_singles(seed).await;
+    }
+}
+
+/// What it takes to carry out a batch of each of these sizes.
+async fn statements(books: &Books, what: &str, mut batch: impl FnMut(u32) -> Vec<Command>) {
+    let mut counted = Vec::new();
+    for size in [1, 10, 100, 1_000] {
+        let commands = batch(size);
+        assert_eq!(commands.len(), usize::try_from(size).expect("a size"));
+        let before: Snapshot = books.engine.stats();
+        let replies = books.batch(&commands).await;
+        assert!(replies.iter().all(Result::is_ok), "{what}: {replies:?}");
+        counted.push(books.engine.stats().statements - before.statements);
+    }
+    assert!(counted.iter().all(|count| *count == counted[0]), "{what}: {counted:?} statements");
+    assert!(counted[0] <= 16, "{what}: {counted:?} statements");
+}
+
+/// The id of the grant that [`creation`] makes.
+fn grant_id(of: &Customer, number: u32) -> GrantId {
+    GrantId(Uuid::new_v5(&of.key, &number.to_be_bytes()))
+}
+
+fn creation(of: &Customer, number: u32) -> Command {
+    let create = CreateGrant {
+        request_id: RequestId::parse(&format!("r{number}")).expect("an id"),
+        grant_id: grant_id(of, number),
+        scope: Scope::units(Vec::new()),
+        amount: Amount::parse("1000", 0).expect("an amount"),
+        priority: Priority::of_category(None),
+        category: None,
+        effective_at: None,
+        expires_at: None,
+        notes: Notes::default(),
+    };
+    command(of, Action::CreateGrant(Box::new(create)))
+}
+
+pub fn usage(of: &Customer, event: &str) -> Command {
+    let usage = RecordUsage {
+        event_id: EventId::parse(event).expect("an id"),
+        metric: metric("tokens"),
+        quantity: Amount::parse("1", 0).expect("an amount"),
+        timestamp: None,
+        policy: Uncovered::AllowOverage,
+        metadata: Metadata::new(),
+    };
+    command(of, Action::RecordUsage(Box::new(usage)))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_of_a_thousand_takes_as_many_statements_as_one_of_one() {
+    let books = Books::open(2_000).await;
+    let named = |kind: &str, number: u32| Customer::parse(&format!("{kind}-{number}")).expect("id");
+    let each = |size: u32, of: &dyn Fn(u32) -> Command| (0..size).map(of).collect::<Vec<_>>();
+
+    statements(&books, "grants of new customers", |size| {
+        each(size, &|n| creation(&named(&format!("new{size}"), n), 0))
+    })
+    .await;
+    statements(&books, "grants of known customers", |size| {
+        each(size, &|n| creation(&named("new1000", n), size))
+    })
+    .await;
+    statements(&books, "usage of known customers", |size| {
+        each(size, &|n| usage(&named("new1000", n), &format!("e{size}")))
+    })
+    .await;
+    statements(&books, "usage of one customer", |size| {
+        each(size, &|n| usage(&named("new1", 0), &format!("e{size}-{n}")))
+    })
+    .await;
+    statements(&books, "usage of new customers", |size| {
+        each(size, &|n| usage(&named(&format!("used{size}"), n), "e"))
+    })
+    .await;
+    statements(&books, "usage seen before", |size| {
+        each(size, &|n| usage(&named("new1000", n), &format!("e{size}")))
+    })
+    .await;
+    assert_eq!(mixed(&books, 10).await, mixed(&books, 1_000).await, "of a mix");
+    books.close().await;
+}
+
+/// Statements of a batch with something of every kind.
+async fn mixed(books: &Books, size: u32) -> u64 {
+    let known = |n: u32| Customer::parse(&format!("new1000-{n}")).expect("an id");
+    let kinds = |n: u32| match n % 5 {
+        0 => creation(&known(n), size + 1),
+        1 => usage(&known(n), &format!("mix{size}")),
+        2 => usage(&Customer::parse(&format!("mix{size}-{n}")).expect("an id"), "e"),
+        3 => {
+            // Made above, with the known customers' other grants.
+            let grant_id = grant_id(&known(n), 1_000);
+            let void = VoidGrant { grant_id, reason: "mixed".into() };
+            command(&known(n), Action::VoidGrant(Box::new(void)))
+        }
+        _ => usage(&known(n), "e1000"),
+    };
+    let commands: Vec<Command> = (0..size).map(kinds).collect();
+    let before = books.engine.stats();
+    let replies = books.batch(&commands).await;
+    assert!(replies.iter().all(Result::is_ok), "{replies:?}");
+    books.engine.stats().statements - before.statements
+}

@@ -1,0 +1,69 @@
+//! The real binary as a child process.
+
+use std::net::SocketAddr;
+use std::process::{ExitStatus, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use super::Client;
+
+/// `creditd` with nothing of this process's settings.
+pub fn creditd() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_creditd"));
+    let settings = std::env::vars_os().map(|(name, _)| name).filter(|name| {
+        name.to_str().is_some_and(|name| name.starts_with("CREDITD_") || name == "DATABASE_URL")
+    });
+    for name in settings {
+        command.env_remove(name);
+    }
+    command.env("RUST_LOG", "info").stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// A `creditd serve` that is ready.
+pub struct Serving {
+    process: Child,
+    pub address: SocketAddr,
+}
+
+impl Serving {
+    /// Starts it on this database and waits until it says that it is ready.
+    pub async fn start(url: &str) -> Self {
+        let mut command = creditd();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--database-url", url]);
+        let mut process = command.stderr(Stdio::piped()).spawn().expect("a child");
+        let log = process.stderr.take().expect("its log");
+        let mut log = BufReader::new(log).lines();
+        let mut said = Vec::new();
+        let address = loop {
+            let line = log.next_line().await.expect("a log that reads");
+            let line = line.unwrap_or_else(|| panic!("it ended:\n{}", said.join("\n")));
+            if let Some((_, address)) = line.split_once("ready on ") {
+                break address.trim().parse().expect("an address");
+            }
+            said.push(line);
+        };
+        // Read on, so that the child never waits for room to write.
+        tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
+        Self { process, address }
+    }
+
+    pub fn client(&self) -> Client {
+        Client::to(self.address)
+    }
+
+    /// SIGKILL: no farewell.
+    pub async fn kill(mut self) {
+        self.process.kill().await.expect("a killed child");
+    }
+
+    /// SIGTERM: it drains and ends.
+    pub async fn stop(mut self) -> ExitStatus {
+        let id = self.process.id().expect("a running child");
+        kill(Pid::from_raw(id.cast_signed()), Signal::SIGTERM).expect("a signal");
+        self.process.wait().await.expect("its end")
+    }
+}

@@ -1,0 +1,148 @@
+//! A TCP proxy that loses answers: a connection over which the server answers is cut instead, with
+//! some probability, so that whoever asked never learns what came of it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::Client;
+
+/// Bytes of an HTTP/2 frame's header: three of length, one of type, one of flags, four of stream.
+const FRAME_HEADER: usize = 9;
+/// The type of the frame that an answer begins with.
+const HEADERS: u8 = 1;
+
+pub struct Proxy {
+    pub address: SocketAddr,
+    cuts: Arc<AtomicU64>,
+    accepting: JoinHandle<()>,
+    silent: CancellationToken,
+}
+
+/// What to lose, and how much of it.
+#[derive(Clone, Copy)]
+struct Loss {
+    is_answer: fn(&[u8]) -> bool,
+    part: f64,
+}
+
+impl Proxy {
+    /// A proxy to a gRPC server that cuts the connection in place of this part of its answers.
+    pub async fn start(server: SocketAddr, part: f64, seed: u64) -> Self {
+        Self::with(server, Loss { is_answer: has_answer, part }, seed).await
+    }
+
+    /// A proxy to a PostgreSQL server that cuts the connection in place of this part of its words
+    /// that a transaction is committed.
+    pub async fn losing_commits(server: SocketAddr, part: f64, seed: u64) -> Self {
+        Self::with(server, Loss { is_answer: has_commit, part }, seed).await
+    }
+
+    async fn with(server: SocketAddr, loss: Loss, seed: u64) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let cuts = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&cuts);
+        let silent = CancellationToken::new();
+        let silence = silent.clone();
+        let accepting = tokio::spawn(async move {
+            let mut rng = StdRng::seed_from_u64(seed);
+            let mut unheard = Vec::new();
+            while let Ok((near, _)) = listener.accept().await {
+                if silence.is_cancelled() {
+                    unheard.push(near);
+                    continue;
+                }
+                let rng = StdRng::seed_from_u64(rng.random());
+                let (counted, silence) = (Arc::clone(&counted), silence.clone());
+                tokio::spawn(async move {
+                    let carried = silence.run_until_cancelled(carry(near, server, loss, rng)).await;
+                    if let Some(Ok(true)) = carried {
+                        counted.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            }
+        });
+        Self { address, cuts, accepting, silent }
+    }
+
+    /// Cuts all connections; new ones are taken, and nothing is ever said on them.
+    pub fn fall_silent(&self) {
+        self.silent.cancel();
+    }
+
+    /// A client with a connection of its own through the proxy.
+    pub fn client(&self) -> Client {
+        Client::to(self.address)
+    }
+
+    /// How many connections were cut.
+    pub fn cuts(&self) -> u64 {
+        self.cuts.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+/// Carries one connection until it ends or is cut; true where it was cut.
+async fn carry(
+    mut near: TcpStream,
+    server: SocketAddr,
+    loss: Loss,
+    mut rng: StdRng,
+) -> io::Result<bool> {
+    let mut far = TcpStream::connect(server).await?;
+    near.set_nodelay(true)?;
+    far.set_nodelay(true)?;
+    let (mut near_in, mut near_out) = near.split();
+    let (mut far_in, mut far_out) = far.split();
+    let down = async {
+        let mut bytes = vec![0; 64 * 1024];
+        loop {
+            let count = far_in.read(&mut bytes).await?;
+            if count == 0 {
+                return Ok(false);
+            }
+            if (loss.is_answer)(&bytes[..count]) && rng.random_bool(loss.part) {
+                return Ok(true);
+            }
+            near_out.write_all(&bytes[..count]).await?;
+        }
+    };
+    // Dropping both ends at the end is what cuts them.
+    tokio::select! {
+        up = tokio::io::copy(&mut near_in, &mut far_out) => up.map(|_| false),
+        cut = down => cut,
+    }
+}
+
+/// Whether an answer begins among these frames: what the server says of its settings is none.
+fn has_answer(mut bytes: &[u8]) -> bool {
+    while let Some(header) = bytes.first_chunk::<FRAME_HEADER>() {
+        if header[3] == HEADERS {
+            return true;
+        }
+        let length = u32::from_be_bytes([0, header[0], header[1], header[2]]);
+        let length = usize::try_from(length).expect("a length");
+        bytes = bytes.get(FRAME_HEADER + length..).unwrap_or_default();
+    }
+    false
+}
+
+/// Whether PostgreSQL says here that it has committed.
+fn has_commit(bytes: &[u8]) -> bool {
+    const COMMITTED: &[u8] = b"COMMIT\0";
+    bytes.windows(COMMITTED.len()).any(|window| window == COMMITTED)
+}
