@@ -77,7 +77,7 @@ pub const LANE_CACHE_GRANTS: usize = 50_000;
 pub const BATCH_RETRY_FOR: Duration = Duration::from_secs(10);
 /// How long one try of a batch may take before its connection is given up: longer than the
 /// statement timeout, so that only a peer that vanished without a word is cut off by it.
-pub const BATCH_TIMEOUT: Duration = Duration::from_secs(35);
+pub const BATCH_TIMEOUT: Duration = Duration::from_secs(12);
 /// How often a batch may fail for reasons the database does not class, over fresh connections,
 /// before its commands are run one by one to find the guilty one.
 pub const UNCLASSED_FAILURES_MAX: u32 = 2;
@@ -106,9 +106,9 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub const STARTUP_WAIT: Duration = Duration::from_secs(30);
 /// Statement timeout of every connection: nothing that creditd asks takes this long on a healthy
 /// database, and a stuck one must not hold a lane for ever.
-pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
+pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a statement waits for a lock: another replica's batch takes milliseconds.
-pub const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+pub const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
 // --- Tasks -----------------------------------------------------------------------------------
 

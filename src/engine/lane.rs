@@ -102,6 +102,7 @@ impl Lane {
         let mut unclassed = 0;
         let mut pause = limits::RECONNECT_PAUSE_MIN;
         loop {
+            let begun = Instant::now();
             let error = match self.try_once(&wanted, commands).await {
                 Ok(replies) => {
                     self.away_since = None;
@@ -126,7 +127,7 @@ impl Lane {
                     }
                 }
                 Error::Other(_) | Error::Away(_) => {
-                    if self.gave_up(&error) {
+                    if self.gave_up(begun, &error) {
                         return Err(Verdict::All(Failure::Unavailable));
                     }
                     pause = wait(pause).await;
@@ -195,14 +196,13 @@ impl Lane {
     }
 
     /// Whether the database has been away for so long that callers should hear of it. Counted from
-    /// the first failure: later batches do not wait all over again.
-    fn gave_up(&mut self, error: &Error) -> bool {
-        let now = Instant::now();
+    /// the beginning of the first try that failed: later batches do not wait all over again.
+    fn gave_up(&mut self, begun: Instant, error: &Error) -> bool {
         let since = *self.away_since.get_or_insert_with(|| {
             tracing::warn!(%error, "the database is away; commands wait for it");
-            now
+            begun
         });
-        now.duration_since(since) >= limits::BATCH_RETRY_FOR
+        since.elapsed() >= limits::BATCH_RETRY_FOR
     }
 }
 

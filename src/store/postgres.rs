@@ -9,6 +9,7 @@ use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfi
 use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection as _};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 use futures_util::FutureExt as _;
+use tokio::time::timeout;
 use tokio_postgres::{Config, NoTls};
 
 use super::error::{Error, Result};
@@ -105,9 +106,17 @@ impl fmt::Debug for Address {
     }
 }
 
+/// The driver's timeout covers each host's socket and nothing after it, and a server may take a
+/// connection and then say nothing: so the whole attempt is bounded, too.
 async fn open(config: &Config) -> Result<AsyncPgConnection> {
-    let (client, connection) = config.connect(NoTls).await?;
-    Ok(AsyncPgConnection::try_from_client_and_connection(client, connection).await?)
+    let each = config.get_connect_timeout().copied().unwrap_or(limits::CONNECT_TIMEOUT);
+    let hosts = u32::try_from(config.get_hosts().len().max(1)).unwrap_or(u32::MAX);
+    let attempt = async {
+        let (client, connection) = config.connect(NoTls).await?;
+        Ok(AsyncPgConnection::try_from_client_and_connection(client, connection).await?)
+    };
+    let attempt = timeout(each.saturating_mul(hosts), attempt).await;
+    attempt.unwrap_or_else(|_| Err(Error::Away("it does not answer".into())))
 }
 
 /// A connection lent by the pool.

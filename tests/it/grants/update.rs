@@ -7,6 +7,8 @@ use tonic::Code;
 use crate::harness::{World, say, t0};
 
 type Update = pb::UpdateGrantRequest;
+/// An update, and what it does to the grant.
+type Step = (Update, fn(&mut pb::Grant));
 
 fn priority(grant: &pb::Grant, priority: i32) -> Update {
     Update { priority: Some(priority), ..say::update(&grant.id, &["priority"]) }
@@ -36,7 +38,7 @@ async fn the_mask_says_what_changes() {
             expires_at: say::hour(20),
             ..say::update(&expected.id, paths)
         };
-        let steps: [(Update, fn(&mut pb::Grant)); 4] = [
+        let steps: [Step; 4] = [
             (full(&["description"]), |g| g.description = "new".into()),
             (full(&["metadata"]), |g| g.metadata = say::pairs(&[("c", "3")])),
             (full(&["priority"]), |g| g.priority = 8),
@@ -47,7 +49,7 @@ async fn the_mask_says_what_changes() {
             &expected.id,
             &["description", "metadata", "priority", "expires_at", "priority"],
         );
-        let cleared: (Update, fn(&mut pb::Grant)) = (bare, |g| {
+        let cleared: Step = (bare, |g| {
             g.description.clear();
             g.metadata.clear();
             g.priority = 5;
