@@ -114,13 +114,18 @@ impl Lane {
             self.leave_transaction(&error).await;
             match error {
                 Error::Conflict(_) => {
+                    self.away_since = None;
                     conflicts += 1;
                     if conflicts > limits::CONFLICT_RETRIES_MAX {
                         return Err(Verdict::All(Failure::ConcurrentUpdate));
                     }
                 }
-                Error::Constraint { .. } | Error::Corrupt(_) => return Err(Verdict::Guilty(error)),
+                Error::Constraint { .. } | Error::Corrupt(_) => {
+                    self.away_since = None;
+                    return Err(Verdict::Guilty(error));
+                }
                 Error::Other(_) if self.is_reachable().await => {
+                    self.away_since = None;
                     unclassed += 1;
                     if unclassed > limits::UNCLASSED_FAILURES_MAX {
                         return Err(Verdict::Guilty(error));

@@ -212,7 +212,8 @@ fn told(replies: &[Reply]) -> Vec<String> {
     replies.iter().map(|reply| format!("{reply:?}")).collect()
 }
 
-async fn batches_equal_singles(seed: u64) {
+/// Carries out one script in three ways; the rows that it leaves.
+async fn batches_equal_singles(seed: u64) -> Vec<String> {
     let (whole, parts, singles) =
         tokio::join!(Books::open(2_000), Books::open(2_000), Books::open(1));
     let mut script = Script::new(seed);
@@ -240,26 +241,26 @@ async fn batches_equal_singles(seed: u64) {
         }
     }
     let alone = dump::rows(&singles.database).await;
-    for table in ["customers", "grants", "usage_events", "ledger_entries", "requests"] {
-        assert!(alone.iter().any(|row| row.starts_with(table)), "seed {seed}: no {table}");
-    }
-    for kind in ["consumed", "expired", "voided", "updated", "expiration_reclaimed"] {
-        let kind = format!("\"type\": \"{kind}\"");
-        assert!(alone.iter().any(|row| row.contains(&kind)), "seed {seed}: no {kind}");
-    }
     let rows = dump::rows(&whole.database).await;
     dump::same(&format!("seed {seed}: rows together and alone"), &rows, &alone);
     let rows = dump::rows(&parts.database).await;
     dump::same(&format!("seed {seed}: rows in parts and alone"), &rows, &alone);
     tokio::join!(whole.close(), parts.close(), singles.close());
+    alone
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_leaves_what_its_commands_leave_one_by_one() {
-    // One that never changes and one that nobody has tried before.
-    for seed in [1, rand::random()] {
-        batches_equal_singles(seed).await;
+    let rows = batches_equal_singles(1).await;
+    for table in ["customers", "grants", "usage_events", "ledger_entries", "requests"] {
+        assert!(rows.iter().any(|row| row.starts_with(table)), "no {table}");
     }
+    for kind in ["consumed", "expired", "voided", "updated", "expiration_reclaimed"] {
+        let kind = format!("\"type\": \"{kind}\"");
+        assert!(rows.iter().any(|row| row.contains(&kind)), "no {kind}");
+    }
+    // And one that nobody has tried before.
+    batches_equal_singles(rand::random()).await;
 }
 
 /// What it takes to carry out a batch of each of these sizes.

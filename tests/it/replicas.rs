@@ -86,8 +86,10 @@ async fn clocks_that_differ_leave_one_history() {
             let entries = ledger(&clients[0], customer).await;
             assert_eq!(entries, ledger(&clients[1], customer).await);
             let sequences: Vec<i64> = entries.iter().map(|entry| entry.sequence).collect();
-            let gapless: Vec<_> = (1..).take(sequences.len()).collect();
-            assert_eq!(sequences, gapless);
+            assert!(
+                sequences.iter().copied().eq(1..=sequences[sequences.len() - 1]),
+                "{sequences:?}"
+            );
             let times: Vec<DateTime<Utc>> =
                 entries.iter().map(|entry| say::instant(entry.recorded_at.as_ref())).collect();
             assert!(times.is_sorted(), "{times:?}");
