@@ -1,9 +1,11 @@
 //! A lane: one task, one connection, one batch after another.
 
 use std::num::NonZeroUsize;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use lru::LruCache;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
@@ -11,11 +13,11 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{DueHint, Failure, Job, Reply, Stats};
-use crate::domain::account::Account;
+use crate::domain::account::{Account, Standing};
 use crate::domain::command::Command;
 use crate::limits;
 use crate::store::batch::{Accounts, Batch, Opened, Wanted};
-use crate::store::{Connection, Error, Result, Store};
+use crate::store::{Clock, Connection, Error, Result, Store};
 
 pub(super) struct Lane {
     store: Store,
@@ -66,7 +68,14 @@ impl Lane {
         if commands.is_empty() {
             return Vec::new();
         }
-        let failure = match self.try_together(commands).await {
+        let tried = AssertUnwindSafe(self.try_together(commands)).catch_unwind().await;
+        let tried = tried.unwrap_or_else(|_| {
+            // The panic's text is in the log already. What was in hand is not to be trusted.
+            self.conn = None;
+            self.cache = Cache::new(limits::LANE_CACHE_GRANTS);
+            Err(Verdict::Guilty(Error::corrupt("a panic")))
+        });
+        let failure = match tried {
             Ok(replies) => return replies,
             Err(Verdict::All(failure)) => failure,
             Err(Verdict::Guilty(error)) if commands.len() == 1 => {
@@ -101,9 +110,10 @@ impl Lane {
         let mut conflicts = 0;
         let mut unclassed = 0;
         let mut pause = limits::RECONNECT_PAUSE_MIN;
+        let mut unresolved = None;
         loop {
             let begun = Instant::now();
-            let error = match self.try_once(&wanted, commands).await {
+            let error = match self.try_once(&wanted, commands, &mut unresolved).await {
                 Ok(replies) => {
                     self.away_since = None;
                     return Ok(replies);
@@ -141,8 +151,14 @@ impl Lane {
         }
     }
 
-    /// One try: load, decide, save.
-    async fn try_once(&mut self, wanted: &Wanted, commands: &[Command]) -> Result<Vec<Reply>> {
+    /// One try: load, decide, save. `unresolved` is a try before it whose commit may or may not
+    /// have come through.
+    async fn try_once(
+        &mut self,
+        wanted: &Wanted,
+        commands: &[Command],
+        unresolved: &mut Option<Unresolved>,
+    ) -> Result<Vec<Reply>> {
         let conn = match &mut self.conn {
             Some(conn) => conn,
             none => none.insert(connect(&self.store, &self.stats).await?),
@@ -153,11 +169,18 @@ impl Lane {
         let work = async {
             let Opened { batch, mut accounts, clock } =
                 Batch::open(conn, wanted, cached, windows, clock).await?;
+            if let Some(before) = unresolved.take()
+                && before.came_through(&accounts)
+            {
+                batch.close().await?;
+                return Ok((accounts, before.replies));
+            }
             for account in accounts.values_mut() {
                 account.begin(clock)?;
             }
             let replies = decide(commands, &mut accounts)?;
             if accounts.values().any(|account| account.is_dirty()) {
+                *unresolved = Unresolved::before_saving(&accounts, &replies, self.store.clock());
                 batch.save(&accounts).await?;
             } else {
                 batch.close().await?;
@@ -217,6 +240,34 @@ enum Verdict {
     All(Failure),
     /// One of its commands is at fault.
     Guilty(Error),
+}
+
+/// A try that was about to be committed. If its connection died, nobody was told whether it was.
+///
+/// Keys alone would tell the second try what the first one did, but updates have none: done again
+/// behind one another, they would leave entries that nobody asked for.
+struct Unresolved {
+    standings: Vec<(Uuid, Standing)>,
+    replies: Vec<Reply>,
+}
+
+impl Unresolved {
+    /// None under a test clock: the proof needs a clock that moves on.
+    fn before_saving(accounts: &Accounts, replies: &[Reply], clock: &Clock) -> Option<Self> {
+        let dirty = accounts.iter().filter(|(_, account)| account.is_dirty());
+        let standings = dirty.map(|(key, account)| (*key, account.standing())).collect();
+        let moves = matches!(clock, Clock::Database);
+        moves.then(|| Self { standings, replies: replies.to_vec() })
+    }
+
+    /// Whether the customers' rows, now locked, are as that try meant to leave them. Nobody else
+    /// can have left them so: who comes later reads the clock after the lock was free again, and
+    /// so records a later instant.
+    fn came_through(&self, accounts: &Accounts) -> bool {
+        self.standings.iter().all(|(key, meant)| {
+            accounts.get(key).is_some_and(|found| found.is_known() && found.standing() == *meant)
+        })
+    }
 }
 
 /// Decides every command, in the order of arrival. Pure but for the accounts.

@@ -1,7 +1,9 @@
 //! StreamUsage: several requests of one stream in flight, answered in order.
 
-use futures_util::StreamExt as _;
+use std::panic::AssertUnwindSafe;
+
 use futures_util::stream::FuturesOrdered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
@@ -25,7 +27,10 @@ pub(super) fn serve(
     // One: the responses that wait are those in flight.
     let (responses, stream) = mpsc::channel(1);
     tokio::spawn(async move {
-        if let Err(ending) = run(&services, requests, &responses).await {
+        let served = AssertUnwindSafe(run(&services, requests, &responses)).catch_unwind().await;
+        // A stream that just ended would look as if all of it had been answered.
+        let served = served.unwrap_or_else(|_| Err(status::unexpected(&"a stream panicked")));
+        if let Err(ending) = served {
             // A caller that has hung up does not hear it.
             drop(responses.send(Err(ending)).await);
         }

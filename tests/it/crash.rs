@@ -298,3 +298,50 @@ async fn commits_whose_answer_is_lost_are_done_once() {
     database.audit().await;
     database.drop().await;
 }
+
+/// Updates have no key: what tells that their commit came through is the customer's row. Two that
+/// share a batch, done again behind one another, would be four.
+#[tokio::test(flavor = "multi_thread")]
+async fn updates_whose_commit_is_lost_are_booked_once() {
+    let database = Database::create().await;
+    let (url, proxy) = behind_a_proxy(&database, 0.4).await;
+    let server = Server::start(&url, &Options::real()).await;
+    let mut credits = server.client().credits;
+    let made = credits.create_grant(say::units("acme", "3")).await.expect("a grant");
+    let grant_id = made.into_inner().grant.expect("a grant").id;
+    for round in 0..12 {
+        let update = |priority| {
+            let mut credits = credits.clone();
+            let request = pb::UpdateGrantRequest {
+                grant_id: grant_id.clone(),
+                update_mask: Some(FieldMask { paths: vec!["priority".into()] }),
+                priority: Some(priority),
+                ..Default::default()
+            };
+            async move { credits.update_grant(request).await }
+        };
+        // Locked, so that both wait and go out together.
+        let locked = database.lock("acme").await;
+        let note = tokio::spawn(update(50));
+        database.until_waiting(1).await;
+        let both =
+            tokio::spawn(futures_util::future::join(update(2 * round), update(2 * round + 1)));
+        locked.release().await;
+        note.await.expect("a task").expect("an update");
+        let (one, other) = both.await.expect("a task");
+        one.expect("an update");
+        other.expect("an update");
+    }
+    let ask = pb::ListLedgerEntriesRequest {
+        customer_id: "acme".into(),
+        types: vec![pb::LedgerEntryType::Updated.into()],
+        ..Default::default()
+    };
+    let entries = credits.list_ledger_entries(ask).await.expect("a ledger").into_inner().entries;
+    // The first round's 50 changes nothing: it is what no category stands for.
+    assert_eq!(entries.len(), 12 * 3 - 1);
+    assert!(proxy.cuts() > 5, "only {} commits were lost", proxy.cuts());
+    server.stop().await;
+    database.audit().await;
+    database.drop().await;
+}
