@@ -1,4 +1,5 @@
-//! Every cap in the program, named, with its reason. A limit that is not here does not exist.
+//! Every cap on what creditd takes, keeps and waits for, named, with its reason. (What an amount may
+//! be is in `domain::amount`, the private server's patience in `store::private`.)
 
 use std::time::Duration;
 
@@ -70,14 +71,15 @@ pub const LANE_QUEUE_DEFAULT: u32 = 10_000;
 /// they must not crowd out: a full batch to follow the one that is under way, and another. A
 /// stream that finds no room waits.
 pub const LANE_STREAM_QUEUE: u32 = 4_000;
-/// Grants kept in one lane's cache between batches: about 25 MB.
+/// Grants kept in one lane's cache between batches, long notes counting as several: about 25 MB.
 pub const LANE_CACHE_GRANTS: usize = 50_000;
 /// How long a batch is retried while the database is away, before its callers get UNAVAILABLE:
 /// longer than a restart of PostgreSQL, shorter than a caller's patience.
 pub const BATCH_RETRY_FOR: Duration = Duration::from_secs(10);
 /// How long one try of a batch may take before its connection is given up: longer than the
-/// statement timeout, so that only a peer that vanished without a word is cut off by it.
-pub const BATCH_TIMEOUT: Duration = Duration::from_secs(12);
+/// statement timeout, so that only a peer that vanished without a word is cut off by it, and
+/// shorter than [`BATCH_RETRY_FOR`], so that there is another.
+pub const BATCH_TIMEOUT: Duration = Duration::from_secs(6);
 /// How often a batch may fail for reasons the database does not class, over fresh connections,
 /// before its commands are run one by one to find the guilty one.
 pub const UNCLASSED_FAILURES_MAX: u32 = 2;
@@ -98,17 +100,20 @@ pub const RETRY_AFTER: Duration = Duration::from_millis(250);
 
 /// Connections that reads share, unless configured.
 pub const READ_POOL_DEFAULT: u16 = 8;
+/// How long data may stay unacknowledged by the database's host before a connection is dead.
+pub const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a read waits for a connection of the pool before UNAVAILABLE.
 pub const POOL_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long one attempt to connect may take.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the start waits for a database that is not there yet.
 pub const STARTUP_WAIT: Duration = Duration::from_secs(30);
-/// Statement timeout of every connection: nothing that creditd asks takes this long on a healthy
-/// database, and a stuck one must not hold a lane for ever.
-pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a statement waits for a lock: another replica's batch takes milliseconds.
-pub const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+/// Statement timeout of the service's connections: nothing that creditd asks takes this long on a
+/// healthy database, and a stuck one must not hold a lane for ever.
+pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a statement waits for a lock: another replica's batch takes milliseconds, and a row
+/// that somebody else holds must not hold a lane up for long.
+pub const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 // --- Tasks -----------------------------------------------------------------------------------
 
@@ -116,6 +121,8 @@ pub const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 pub const SWEEP_CUSTOMERS_MAX: u32 = 1_000;
 /// Longest sleep of the sweeper: another replica may have made a grant that is due sooner.
 pub const SWEEP_SLEEP_MAX: Duration = Duration::from_secs(30);
+/// How many bytes of a grant's notes weigh as much in a cache as a grant.
+pub const NOTES_BYTES_PER_GRANT: usize = 400;
 /// Shortest sleep of the sweeper: a pass that left work behind does not spin.
 pub const SWEEP_SLEEP_MIN: Duration = Duration::from_millis(50);
 /// Differences that the audit lists of one rule: enough to see the pattern.

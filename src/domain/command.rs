@@ -60,6 +60,9 @@ pub struct CreateGrant {
     pub notes: Notes,
 }
 
+/// Namespace of payloads' fingerprints (UUIDv5, RFC 9562). Never to be changed.
+const PAYLOADS: Uuid = Uuid::from_u128(0x6372_6564_6974_6400_8000_7061_796c_6f61);
+
 impl CreateGrant {
     /// A fingerprint of the payload as sent, by value: all of it but the key, the id made for it,
     /// and `effective_at`, which is compared apart because an omitted one agrees with any.
@@ -76,7 +79,14 @@ impl CreateGrant {
         }
         text.field(&self.amount.to_string());
         text.field(&self.priority.get().to_string());
-        text.field(&format!("{:?}", self.category));
+        // Names of their own: these fingerprints are kept for years.
+        text.field(match self.category {
+            None => "",
+            Some(Category::Promotional) => "promotional",
+            Some(Category::Purchased) => "purchased",
+            Some(Category::Loyalty) => "loyalty",
+            Some(Category::Service) => "service",
+        });
         text.field(
             &self.expires_at.map_or_else(String::new, |at| at.timestamp_micros().to_string()),
         );
@@ -85,7 +95,7 @@ impl CreateGrant {
             text.field(key);
             text.field(value);
         }
-        Uuid::new_v5(&Customer::NAMESPACE, text.0.as_bytes())
+        Uuid::new_v5(&PAYLOADS, text.0.as_bytes())
     }
 }
 
@@ -167,6 +177,8 @@ pub enum Outcome {
         grant: Box<Grant>,
         /// Whether the key had made it before.
         replayed: bool,
+        /// The instant at which it is like this.
+        now: Timestamp,
     },
     /// A usage event, as it is now.
     Usage {

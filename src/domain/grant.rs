@@ -203,6 +203,15 @@ pub struct Notes {
     pub metadata: Metadata,
 }
 
+impl Notes {
+    /// How long they are.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let pairs = self.metadata.iter().map(|(key, value)| key.len() + value.len());
+        self.description.len() + pairs.sum::<usize>()
+    }
+}
+
 /// Derived from the facts and the clock, never stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Status {

@@ -71,8 +71,7 @@ impl Lane {
         let tried = AssertUnwindSafe(self.try_together(commands)).catch_unwind().await;
         let tried = tried.unwrap_or_else(|_| {
             // The panic's text is in the log already. What was in hand is not to be trusted.
-            self.conn = None;
-            self.cache = Cache::new(limits::LANE_CACHE_GRANTS);
+            self.disconnect();
             Err(Verdict::Guilty(Error::corrupt("a panic")))
         });
         let failure = match tried {
@@ -91,10 +90,16 @@ impl Lane {
         vec![Err(failure); commands.len()]
     }
 
-    /// One of them is at fault: alone, only it fails.
+    /// One of them is at fault: alone, only it fails. If finding it takes too long, the rest are
+    /// told to come again.
     async fn one_by_one(&mut self, commands: &[Command]) -> Vec<Reply> {
+        let begun = Instant::now();
         let mut replies = Vec::with_capacity(commands.len());
         for command in commands {
+            if begun.elapsed() > limits::BATCH_RETRY_FOR {
+                replies.push(Err(Failure::Unavailable));
+                continue;
+            }
             let alone = Box::pin(self.carry_out(std::slice::from_ref(command)));
             replies.extend(alone.await);
         }
@@ -203,13 +208,22 @@ impl Lane {
 
     /// Leaves no transaction open behind a failed try.
     async fn leave_transaction(&mut self, error: &Error) {
-        if error.breaks_connection() {
-            self.conn = None;
-        } else if let Some(conn) = &mut self.conn
-            && conn.rollback().await.is_err()
-        {
-            self.conn = None;
+        let left = match &mut self.conn {
+            Some(conn) if !error.breaks_connection() => {
+                timeout(limits::CONNECT_TIMEOUT, conn.rollback()).await
+            }
+            _ => return self.disconnect(),
+        };
+        if !matches!(left, Ok(Ok(()))) {
+            self.disconnect();
         }
+    }
+
+    /// The next connection may lead to another server, promoted with less than this one had
+    /// acknowledged, and versions count up from there: what is cached proves nothing on it.
+    fn disconnect(&mut self) {
+        self.conn = None;
+        self.cache = Cache::new(limits::LANE_CACHE_GRANTS);
     }
 
     /// Whether the database answers at all, so that a failure without a class is not its absence.

@@ -8,7 +8,7 @@ use super::{Services, convert, deadline, parse, status};
 use crate::domain::balance::{Balance, PayingFor};
 use crate::domain::command::{Action, Command, Outcome};
 use crate::domain::entry::EntryType;
-use crate::domain::grant::{Grant, Status as GrantStatus};
+use crate::domain::grant::Status as GrantStatus;
 use crate::domain::ids::{Customer, EventId, GrantId, Metric};
 use crate::domain::time::Timestamp;
 use crate::pb;
@@ -32,14 +32,7 @@ impl CreditService for Services {
             return self.validate_grant(&command).await;
         }
         let outcome = self.engine.execute(command, deadline).await;
-        let (grant, replayed) = into_grant(outcome.map_err(status::of_failure)?)?;
-        // Its own instant is the one it was made at; a replay shows the grant as it is now.
-        let grant = if replayed {
-            self.grant_as_of_now(grant.id).await?
-        } else {
-            let made_at = grant.created_at;
-            convert::grant(&customer, grant, made_at)
-        };
+        let (grant, replayed) = shown(&customer, outcome.map_err(status::of_failure)?)?;
         Ok(Response::new(pb::CreateGrantResponse { grant: Some(grant), replayed }))
     }
 
@@ -152,8 +145,7 @@ impl Services {
     async fn validate_grant(&self, command: &Command) -> Answer<pb::CreateGrantResponse> {
         let mut account = self.store.account_for(command).await.map_err(status::of_store)?;
         let outcome = account.apply(command).map_err(status::of_refusal)?;
-        let (grant, replayed) = into_grant(outcome)?;
-        let mut grant = convert::grant(&command.customer, grant, account.now());
+        let (mut grant, replayed) = shown(&command.customer, outcome)?;
         if !replayed {
             // Nothing was made, so that its id would name nothing.
             grant.id.clear();
@@ -176,16 +168,19 @@ impl Services {
     ) -> Result<pb::Grant, Status> {
         let owner = self.store.grant_owner(id).await.map_err(status::of_store)?;
         let customer = owner.ok_or_else(|| status::no_grant(id))?;
-        let command = Command { customer, actor: self.actor.clone(), action };
+        let actor = self.actor.clone();
+        let command = Command { customer: customer.clone(), actor, action };
         let outcome = self.engine.execute(command, deadline).await;
-        into_grant(outcome.map_err(status::of_failure)?)?;
-        self.grant_as_of_now(id).await
+        Ok(shown(&customer, outcome.map_err(status::of_failure)?)?.0)
     }
 }
 
-fn into_grant(outcome: Outcome) -> Result<(Grant, bool), Status> {
+/// A grant as the wire shows it, and whether its key had made it before.
+fn shown(customer: &Customer, outcome: Outcome) -> Result<(pb::Grant, bool), Status> {
     match outcome {
-        Outcome::Grant { grant, replayed } => Ok((*grant, replayed)),
+        Outcome::Grant { grant, replayed, now } => {
+            Ok((convert::grant(customer, *grant, now), replayed))
+        }
         Outcome::Usage { .. } | Outcome::Booked => Err(status::unexpected(&"a grant was expected")),
     }
 }

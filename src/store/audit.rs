@@ -202,7 +202,7 @@ const RULES: &[(&str, &str)] = &[
               AND e.type = 'updated' AND change ? 'expires_at' \
             ORDER BY sequence DESC LIMIT 1) AS expires_at) u \
          WHERE EXISTS (SELECT 1 FROM ledger_entries x WHERE x.customer_id = g.customer_id \
-             AND x.type = 'updated') \
+             AND x.grant_id = g.id AND x.type = 'updated') \
            AND (u.priority <> g.priority OR (u.expires_at IS NOT NULL \
            AND (u.expires_at->>1)::bigint IS DISTINCT FROM \
              (extract(epoch FROM g.expires_at) * 1000000)::bigint))",
@@ -218,14 +218,19 @@ const RULES: &[(&str, &str)] = &[
     (
         "a usage event's covered part is the sum of its entries",
         "SELECT coalesce(u.customer_id, e.customer_id), \
-                'event ' || coalesce(u.event_id, e.event_id), coalesce(e.consumed, 0)::text, \
-                (u.quantity - u.uncovered)::text \
-         FROM usage_events u FULL JOIN (SELECT customer_id, event_id, -sum(amount) AS consumed, \
+                'event ' || coalesce(u.event_id, e.event_id), \
+                format('%s by %s to %s', coalesce(e.consumed, 0), e.first, e.last), \
+                format('%s by %s to %s', u.quantity - u.uncovered, u.first_sequence, \
+                       u.last_sequence) \
+         FROM usage_events u FULL JOIN (SELECT customer_id, event_id, \
+             -sum(amount) FILTER (WHERE type = 'consumed') AS consumed, \
              min(sequence) AS first, max(sequence) AS last FROM ledger_entries \
-             WHERE type = 'consumed' GROUP BY customer_id, event_id) e \
+             WHERE type IN ('consumed', 'expiration_reclaimed') \
+             GROUP BY customer_id, event_id) e \
            ON e.customer_id = u.customer_id AND e.event_id = u.event_id \
          WHERE coalesce(e.consumed, 0) IS DISTINCT FROM u.quantity - u.uncovered \
-            OR e.last IS DISTINCT FROM u.last_sequence OR e.first < u.first_sequence",
+            OR e.last IS DISTINCT FROM u.last_sequence \
+            OR e.first IS DISTINCT FROM u.first_sequence",
     ),
     (
         "a grant with something left falls due when it expires",

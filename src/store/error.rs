@@ -79,6 +79,10 @@ impl From<DieselError> for Error {
             // diesel-async passes no SQLSTATE on, so these are told by PostgreSQL's English text;
             // in another language they are Other, and tried again all the same.
             _ if is_conflict(&message) => Self::Conflict(message),
+            // Nothing that creditd asks takes so long of a healthy database.
+            _ if message.starts_with("canceling statement due to statement timeout") => {
+                Self::Away(message)
+            }
             _ => Self::Other(message),
         }
     }

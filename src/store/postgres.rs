@@ -47,6 +47,9 @@ impl Address {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(limits::CONNECT_TIMEOUT);
         }
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(limits::TCP_USER_TIMEOUT);
+        }
         if config.get_application_name().is_none() {
             config.application_name("creditd");
         }

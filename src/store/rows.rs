@@ -183,13 +183,16 @@ impl TryFrom<EventRow> for UsageEvent {
     type Error = Error;
 
     fn try_from(row: EventRow) -> Result<Self> {
-        let grant_ids = row.grant_ids.unwrap_or_default();
-        let amounts = row.amounts.unwrap_or_default();
-        let allocations = grant_ids.into_iter().zip(amounts).map(|(grant_id, amount)| {
+        let drawn = match (row.grant_ids, row.amounts) {
+            (Some(grant_ids), Some(amounts)) => grant_ids.into_iter().zip(amounts).collect(),
+            _ => Vec::new(),
+        };
+        let allocations = drawn.into_iter().map(|(grant_id, amount): (Uuid, Decimal)| {
             let amount = -Amount::from_decimal(amount)?;
             Ok(Allocation { grant_id: GrantId(grant_id), amount })
         });
-        Ok(Self {
+        let allocations = allocations.collect::<Result<Vec<_>>>()?;
+        let event = Self {
             event_id: EventId::stored(row.event_id),
             metric: Metric::stored(row.metric),
             quantity: Amount::from_decimal(row.quantity)?,
@@ -199,10 +202,16 @@ impl TryFrom<EventRow> for UsageEvent {
             metadata: metadata(row.metadata)?,
             uncovered: Amount::from_decimal(row.uncovered)?,
             reversed: Amount::from_decimal(row.reversed)?,
-            allocations: allocations.collect::<Result<_>>()?,
+            allocations,
             entries: row.first_sequence.zip(row.last_sequence),
             recorded_at: row.recorded_at,
-        })
+        };
+        // An event whose entries do not add up is told as such and not shown as something else.
+        let drawn = Amount::sum(event.allocations.iter().map(|allocation| allocation.amount))?;
+        if event.quantity.less(event.uncovered)? != drawn {
+            return Err(Error::corrupt("a usage event's entries do not add up"));
+        }
+        Ok(event)
     }
 }
 

@@ -48,7 +48,10 @@ async fn pass(store: &Store, engine: &Engine) -> Result<Pass> {
 /// Until the next thing falls due, but not for ever: another replica may make a grant that is due
 /// sooner.
 fn pause_after(done: &Pass) -> Duration {
-    if done.full || done.failed > 0 {
+    if done.failed > 0 {
+        return limits::RECONNECT_PAUSE_MAX;
+    }
+    if done.full {
         return limits::SWEEP_SLEEP_MIN;
     }
     let until = done.next.and_then(|next| (next - done.now).to_std().ok());

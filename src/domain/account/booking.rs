@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Account, Dirt};
+use super::{Account, Dirt, Slot};
 use crate::domain::amount::{Amount, AmountError};
 use crate::domain::entry::{ACTOR_TIME, Entry, EntryType, RuleChange};
 use crate::domain::grant::Figures;
@@ -117,6 +117,17 @@ impl Account {
         }
         self.close_past_late_window();
         Ok(())
+    }
+
+    /// Marks the rows of grants that wait for the end of their late window, so that their next due
+    /// instant is written anew: it was worked out with the window of then, and that of now may be
+    /// longer.
+    pub(super) fn renew_due(&mut self) {
+        let now = self.now;
+        let waiting = |slot: &&mut Slot| slot.open && slot.grant.is_past(now);
+        for slot in self.slots.iter_mut().filter(waiting) {
+            slot.dirt = slot.dirt.max(Dirt::Figures);
+        }
     }
 
     /// Marks the rows of grants that no late event can reach any more, so that they are closed.

@@ -157,6 +157,7 @@ impl Account {
     }
 
     fn outcome(&self, index: usize, replayed: bool) -> Outcome {
-        Outcome::Grant { grant: Box::new(self.slots[index].grant.clone()), replayed }
+        let grant = Box::new(self.slots[index].grant.clone());
+        Outcome::Grant { grant, replayed, now: self.now }
     }
 }

@@ -22,6 +22,7 @@ use super::order;
 use super::refusal::Refusal;
 use super::time::{Timestamp, Windows};
 use super::usage::UsageEvent;
+use crate::limits;
 
 /// What a request id did: enough to tell a repetition from another payload, and to find the
 /// grant it made.
@@ -180,7 +181,10 @@ impl Account {
             Action::UpdateGrant(update) => self.update_grant(update, &command.actor),
             Action::VoidGrant(void) => self.void_grant(void, &command.actor),
             Action::RecordUsage(usage) => self.record_usage(usage, &command.actor),
-            Action::BookDue => Ok(Outcome::Booked),
+            Action::BookDue => {
+                self.renew_due();
+                Ok(Outcome::Booked)
+            }
         }
     }
 
@@ -287,7 +291,8 @@ impl Account {
     /// How much room the account takes in a cache, in grants; one at least.
     #[must_use]
     pub fn weight(&self) -> usize {
-        self.slots.len() + 1
+        let notes = |slot: &Slot| slot.grant.notes.bytes() / limits::NOTES_BYTES_PER_GRANT;
+        self.slots.iter().map(|slot| 1 + notes(slot)).sum::<usize>() + 1
     }
 
     fn with_dirt(&self, wanted: impl Fn(Dirt) -> bool) -> impl Iterator<Item = &Grant> {

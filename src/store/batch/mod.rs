@@ -66,7 +66,8 @@ impl<'c> Batch<'c> {
         let locked = load::lock(conn, wanted);
         let clock = clock.read(conn);
         let loaded = load::Loaded::read(conn, wanted, &cached);
-        let (begun, locked, clock, loaded) = tokio::join!(begin, locked, clock, loaded);
+        // In this order: a statement that overtook BEGIN would run, and lock, for itself alone.
+        let (begun, locked, clock, loaded) = tokio::join!(biased; begin, locked, clock, loaded);
         begun?;
         let (locked, clock, mut loaded) = (locked?, clock?, loaded?);
         loaded.refresh(conn, &locked, &mut cached).await?;
@@ -107,14 +108,18 @@ pub async fn peek(
     windows: Windows,
     clock: &Clock,
 ) -> Result<(Accounts, Timestamp)> {
-    use diesel_async::SimpleAsyncConnection as _;
-    conn.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-    let standing = load::standing(conn, wanted).await;
-    let clock = clock.read(conn).await;
-    let loaded = load::Loaded::read(conn, wanted, &Accounts::new()).await;
-    conn.batch_execute("ROLLBACK").await?;
-    let accounts = load::assemble(wanted, standing?, loaded?, Accounts::new(), windows)?;
-    Ok((accounts, clock?))
+    // Through diesel's own transaction, of which the pool knows: a caller that hangs up in the
+    // middle drops this future, and the connection, still in its old snapshot, is not lent again.
+    let mut snapshot = conn.build_transaction().repeatable_read().read_only();
+    snapshot
+        .run(async |conn| {
+            let standing = load::standing(conn, wanted).await?;
+            let clock = clock.read(conn).await?;
+            let loaded = load::Loaded::read(conn, wanted, &Accounts::new()).await?;
+            let accounts = load::assemble(wanted, standing, loaded, Accounts::new(), windows)?;
+            Ok((accounts, clock))
+        })
+        .await
 }
 
 type Running<'c> = std::pin::Pin<Box<dyn Future<Output = Result<usize>> + Send + 'c>>;

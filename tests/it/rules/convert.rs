@@ -253,7 +253,7 @@ fn event(event: &UsageEvent) -> words::Event {
 
 pub fn reply(reply: Result<Outcome, Refusal>, now: Timestamp) -> Reply {
     match reply {
-        Ok(Outcome::Grant { grant, replayed }) => {
+        Ok(Outcome::Grant { grant, replayed, .. }) => {
             Reply::Grant { view: view(&grant, now), replayed }
         }
         Ok(Outcome::Usage { event: recorded, duplicate }) => {
