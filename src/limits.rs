@@ -33,6 +33,10 @@ pub const PAGE_SIZE_MAX: u32 = 1_000;
 /// Bytes of a page's items, of which there is always one: clients take messages of 4 MiB unless
 /// told otherwise.
 pub const PAGE_BYTES_MAX: usize = 3 * 1024 * 1024;
+/// Bytes of a StreamUsage response, beyond which events are shown without their allocations and
+/// metadata: clients take messages of 4 MiB unless told otherwise, and a stream has several
+/// responses in flight.
+pub const STREAM_RESPONSE_BYTES_MAX: usize = 3 * 1024 * 1024;
 /// Usage events in one StreamUsage request: a batch the engine can take whole.
 pub const STREAM_EVENTS_MAX: usize = 1_000;
 /// Candidates that PreviewUsage lists: an answer of some 600 KB.
@@ -129,8 +133,9 @@ pub const SWEEP_SLEEP_MIN: Duration = Duration::from_millis(50);
 pub const AUDIT_DIFFERENCES_MAX: u32 = 1_000;
 /// How often health asks the database.
 pub const HEALTH_EVERY: Duration = Duration::from_secs(1);
-/// How long the drain at the end may take before open connections are cut.
-pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
+/// How long the drain at the end may take before what is still open is left: longer than
+/// [`BATCH_RETRY_FOR`], so that who waits for a database that is away hears of it.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(15);
 
 // --- The demo --------------------------------------------------------------------------------
 

@@ -1,5 +1,7 @@
 //! The database that commands work on: a configured one or the private server.
 
+use std::path::Path;
+
 use super::Error;
 use crate::config;
 use crate::store::Address;
@@ -36,7 +38,8 @@ impl Database {
     pub async fn join(config: &config::Database) -> Result<Self, Error> {
         match Self::running(config).await? {
             Some(database) => Ok(database),
-            None => Self::open(config).await,
+            None if has_cluster(&options(config).data_dir) => Self::open(config).await,
+            None => Err(Error::NothingThere(options(config).data_dir)),
         }
     }
 
@@ -60,6 +63,12 @@ impl Database {
             server.stop().await;
         }
     }
+}
+
+/// Whether a private server has kept data here.
+fn has_cluster(data_dir: &Path) -> bool {
+    let entries = std::fs::read_dir(data_dir).into_iter().flatten().flatten();
+    entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("pg"))
 }
 
 fn options(config: &config::Database) -> private::Options {

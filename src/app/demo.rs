@@ -6,6 +6,7 @@ use crate::config;
 
 /// `creditd demo`.
 #[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
 pub struct Args {
     /// What to replay, and where to.
     #[command(flatten)]

@@ -80,6 +80,9 @@ pub enum Error {
     /// The private server ended by itself.
     #[error("the private PostgreSQL server ended by itself; its log is {0}")]
     DatabaseEnded(String),
+    /// Nothing to look at.
+    #[error("there is no creditd database in {}: give --data-dir or --database-url", .0.display())]
+    NothingThere(std::path::PathBuf),
     /// The audit found differences.
     #[error("the books do not agree: {0} differences")]
     Differences(usize),
@@ -124,5 +127,15 @@ async fn stop_signal() {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        super::Cli::command().debug_assert();
     }
 }

@@ -105,12 +105,12 @@ impl Service {
         Ok(Self { engine, lanes, closing, serving: tokio::spawn(server), background })
     }
 
-    /// Takes nothing new, answers what is under way, empties the lanes, and ends; open connections
-    /// are cut after [`limits::SHUTDOWN_GRACE`].
+    /// Takes nothing new, answers what is under way, empties the lanes, and ends; what has not ended
+    /// after [`limits::SHUTDOWN_GRACE`] ends with the process.
     pub async fn stop(mut self) {
         self.closing.cancel();
         if timeout(limits::SHUTDOWN_GRACE, &mut self.serving).await.is_err() {
-            tracing::warn!("some connections did not end in time and are cut");
+            tracing::warn!("some connections did not end in time");
             self.serving.abort();
         }
         for task in self.background {
@@ -177,7 +177,10 @@ pub async fn serve(
         error = service.failed() => Err(error),
         error = database_ended(database.private.as_ref()) => Err(error),
     };
-    tracing::info!("going down");
+    match &ended {
+        Ok(()) => tracing::info!("going down"),
+        Err(error) => tracing::error!(%error, "going down"),
+    }
     service.stop().await;
     database.close().await;
     ended

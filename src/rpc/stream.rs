@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
-use super::usage::shown;
+use super::usage::shown_within;
 use super::{Services, parse, status};
 use crate::domain::ids::Customer;
 use crate::engine::{Pending, Reply};
@@ -109,17 +109,24 @@ async fn begin(
 impl Begun {
     async fn finish(self) -> pb::StreamUsageResponse {
         let mut replies = self.pending.replies().await.into_iter();
+        let mut bytes = 0;
         let results = self.events.into_iter().map(|event| {
             let outcome = event.read.and_then(|customer| {
                 let reply: Option<Reply> = replies.next();
                 let reply = reply.ok_or_else(|| status::unexpected(&"a reply is missing"))?;
-                shown(&customer, &reply.map_err(status::of_failure)?)
+                shown_within(&mut bytes, &customer, &reply.map_err(status::of_failure)?)
             });
             let (outcome, duplicate) = match outcome {
                 Ok((event, duplicate)) => (pb::usage_result::Outcome::Event(event), duplicate),
                 Err(error) => (pb::usage_result::Outcome::Error(status::as_message(&error)), false),
             };
-            pb::UsageResult { event_id: event.event_id, outcome: Some(outcome), duplicate }
+            let shortened = bytes > limits::STREAM_RESPONSE_BYTES_MAX;
+            pb::UsageResult {
+                event_id: event.event_id,
+                outcome: Some(outcome),
+                duplicate,
+                shortened,
+            }
         });
         pb::StreamUsageResponse { results: results.collect() }
     }

@@ -1,5 +1,7 @@
 //! UsageService: recording usage, looking at it.
 
+use std::sync::Arc;
+
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -9,8 +11,9 @@ use super::{Services, convert, deadline, parse, status, stream};
 use crate::domain::amount::{Amount, SCALE};
 use crate::domain::command::Outcome;
 use crate::domain::drawdown::{Draw, Verdict};
+use crate::domain::grant::Metadata;
 use crate::domain::ids::{Customer, EventId, GrantId, Metric};
-use crate::domain::usage::Allocation;
+use crate::domain::usage::{Allocation, UsageEvent};
 use crate::pb::usage_service_server::UsageService;
 use crate::store::EventFilter;
 use crate::{limits, pb};
@@ -114,6 +117,36 @@ impl UsageService for Services {
         Ok(Response::new(pb::ListUsageEventsResponse { events, next_page_token }))
     }
 }
+
+/// The same, for a message whose size is bounded: adds to `bytes` what the event takes, and once
+/// they are too many leaves its allocations and metadata out.
+pub(super) fn shown_within(
+    bytes: &mut usize,
+    customer: &Customer,
+    outcome: &Outcome,
+) -> Result<(pb::UsageEvent, bool), Status> {
+    if let Outcome::Usage { event, duplicate } = outcome {
+        let pairs = event.metadata.iter().map(|(key, value)| key.len() + value.len() + PAIR_BYTES);
+        let names = event.event_id.as_str().len() * 2 + event.metric.as_str().len();
+        *bytes += EVENT_BYTES + names + customer.external_id.len() + pairs.sum::<usize>();
+        *bytes += event.allocations.len() * ALLOCATION_BYTES;
+        if *bytes > limits::STREAM_RESPONSE_BYTES_MAX {
+            let event = UsageEvent {
+                metadata: Metadata::new(),
+                allocations: Vec::new(),
+                ..UsageEvent::clone(event)
+            };
+            let short = Outcome::Usage { event: Arc::new(event), duplicate: *duplicate };
+            return shown(customer, &short);
+        }
+    }
+    shown(customer, outcome)
+}
+
+/// What an event, a pair of its metadata and an allocation take on the wire at most, besides texts.
+const EVENT_BYTES: usize = 220;
+const PAIR_BYTES: usize = 8;
+const ALLOCATION_BYTES: usize = 74;
 
 /// A recorded event as the wire shows it, and whether it had been recorded before.
 pub(super) fn shown(

@@ -225,7 +225,7 @@ const RULES: &[(&str, &str)] = &[
          FROM usage_events u FULL JOIN (SELECT customer_id, event_id, \
              -sum(amount) FILTER (WHERE type = 'consumed') AS consumed, \
              min(sequence) AS first, max(sequence) AS last FROM ledger_entries \
-             WHERE type IN ('consumed', 'expiration_reclaimed') \
+             WHERE type IN ('consumed', 'expiration_reclaimed') AND event_id IS NOT NULL \
              GROUP BY customer_id, event_id) e \
            ON e.customer_id = u.customer_id AND e.event_id = u.event_id \
          WHERE coalesce(e.consumed, 0) IS DISTINCT FROM u.quantity - u.uncovered \
@@ -236,6 +236,21 @@ const RULES: &[(&str, &str)] = &[
         "a grant with something left falls due when it expires",
         "SELECT customer_id, 'grant ' || id, expires_at::text, due_at::text FROM grants \
          WHERE remaining > held AND due_at IS DISTINCT FROM expires_at",
+    ),
+    (
+        "a grant pays for the metrics that it names",
+        "SELECT e.customer_id, 'entry ' || e.sequence, array_to_string(g.metrics, ', '), u.metric \
+         FROM ledger_entries e \
+         JOIN usage_events u ON u.customer_id = e.customer_id AND u.event_id = e.event_id \
+         JOIN grants g ON g.customer_id = e.customer_id AND g.id = e.grant_id \
+         WHERE e.type = 'consumed' AND (g.type <> 'units' \
+           OR (cardinality(g.metrics) > 0 AND NOT u.metric = ANY (g.metrics)))",
+    ),
+    (
+        "a grant's request id is kept",
+        "SELECT g.customer_id, 'grant ' || g.id, 'a request', NULL FROM grants g \
+         WHERE NOT EXISTS (SELECT 1 FROM requests r \
+           WHERE r.customer_id = g.customer_id AND r.grant_id = g.id)",
     ),
     (
         "a used request id names a grant",

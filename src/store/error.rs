@@ -101,7 +101,26 @@ impl From<diesel::ConnectionError> for Error {
 
 impl From<tokio_postgres::Error> for Error {
     fn from(error: tokio_postgres::Error) -> Self {
-        Self::Away(error.to_string())
+        use tokio_postgres::error::SqlState;
+        let text = match error.as_db_error() {
+            Some(said) => said.message().to_owned(),
+            None => match std::error::Error::source(&error) {
+                Some(cause) => format!("{error}: {cause}"),
+                None => error.to_string(),
+            },
+        };
+        let refused = [
+            SqlState::INVALID_PASSWORD,
+            SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+            SqlState::INVALID_CATALOG_NAME,
+            SqlState::INSUFFICIENT_PRIVILEGE,
+        ];
+        // What waiting does not mend is not waited for at the start.
+        if error.code().is_some_and(|code| refused.contains(code)) {
+            Self::Other(text)
+        } else {
+            Self::Away(text)
+        }
     }
 }
 

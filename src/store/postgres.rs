@@ -4,15 +4,21 @@ use std::fmt;
 use std::str::FromStr as _;
 use std::time::Duration;
 
+use diesel::migration::MigrationSource;
+use diesel::pg::Pg;
+use diesel::sql_types::Text;
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig};
-use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection as _};
+use diesel_async::{
+    AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl as _, SimpleAsyncConnection as _,
+};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 use futures_util::FutureExt as _;
 use tokio::time::timeout;
 use tokio_postgres::{Config, NoTls};
 
 use super::error::{Error, Result};
+use super::statement::Statement;
 use crate::limits;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
@@ -87,16 +93,38 @@ impl Address {
     /// [`Error::Away`], or [`Error::Other`] where a migration fails.
     pub async fn migrate(&self) -> Result<()> {
         let mut conn = self.connect_plain().await?;
+        let ask = Statement::<Encoding, (Text,), ()>::new("SHOW server_encoding", (), "");
+        let found: Vec<(String,)> = ask.load(&mut conn).await?;
+        if let Some((found,)) = found.into_iter().find(|(found,)| found != "UTF8") {
+            return Err(Error::Other(format!("its encoding is {found}; creditd needs UTF8")));
+        }
         conn.batch_execute(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})")).await?;
         // The harness blocks its thread; the lock goes with the connection.
         tokio::task::spawn_blocking(move || {
             let mut harness = AsyncMigrationHarness::new(conn);
+            refuse_newer(&mut harness)?;
             harness.run_pending_migrations(MIGRATIONS).map(drop).map_err(|e| e.to_string())
         })
         .await
         .map_err(|error| Error::Other(error.to_string()))?
         .map_err(Error::Other)
     }
+}
+
+struct Encoding;
+
+/// A newer creditd has been here: this one does not know what it would be writing to.
+fn refuse_newer(
+    harness: &mut AsyncMigrationHarness<AsyncPgConnection>,
+) -> std::result::Result<(), String> {
+    let known = MigrationSource::<Pg>::migrations(&MIGRATIONS).map_err(|e| e.to_string())?;
+    let applied = harness.applied_migrations().map_err(|e| e.to_string())?;
+    let foreign = applied
+        .iter()
+        .find(|version| !known.iter().any(|migration| migration.name().version() == **version));
+    foreign.map_or(Ok(()), |version| {
+        Err(format!("its schema has migration {version}, which a newer creditd made"))
+    })
 }
 
 impl fmt::Debug for Address {

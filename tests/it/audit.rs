@@ -57,8 +57,15 @@ const TAMPERINGS: &[(&str, &str)] = &[
         "UPDATE ledger_entries SET type = 'expired' WHERE type = 'updated'",
     ),
     (
+        "a grant pays for the metrics that it names",
+        "UPDATE grants SET metrics = '{others}' WHERE type = 'units'",
+    ),
+    ("a grant's request id is kept", "DELETE FROM requests WHERE true"),
+    (
         "what is reclaimed is consumed by the same event at once",
-        "UPDATE ledger_entries SET event_id = 'another' WHERE type = 'expiration_reclaimed'",
+        "WITH moved AS (UPDATE usage_events SET first_sequence = last_sequence \
+         WHERE event_id = 'e2' RETURNING 1) \
+         UPDATE ledger_entries SET event_id = NULL WHERE type = 'expiration_reclaimed'",
     ),
     (
         "a grant's rules are those of its last update",
