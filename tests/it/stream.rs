@@ -345,3 +345,28 @@ async fn each_message_is_decided_at_its_own_instant() {
     })
     .await;
 }
+
+/// A legal message of events whose metadata is large: an answer that repeated it all would be more
+/// than callers take, and they would send it again for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_stays_within_what_callers_take() {
+    World::run(async |world| {
+        let pairs = (0..50).map(|n| (format!("{n:040}"), "x".repeat(500)));
+        let metadata: std::collections::BTreeMap<_, _> = pairs.collect();
+        let event = |n| Record {
+            metadata: metadata.clone(),
+            ..say::usage("acme", &format!("e{n}"), "tokens", "1")
+        };
+        let shown = results(&world.client, (0..300).map(event).collect()).await;
+        let short = shown.iter().position(|result| result.shortened).expect("a short one");
+        assert!((100..200).contains(&short), "{short}");
+        for (n, result) in shown.iter().enumerate() {
+            let event = recorded(result);
+            assert_eq!((event.uncovered.as_str(), result.duplicate), ("1", false));
+            assert_eq!((event.metadata.is_empty(), result.shortened), (n >= short, n >= short));
+        }
+        let kept = world.client.event("acme", "e299").await;
+        assert_eq!(kept.metadata, metadata);
+    })
+    .await;
+}
