@@ -44,6 +44,15 @@ impl Scope {
         matches!(self, Self::Units(metrics) if !metrics.is_empty())
     }
 
+    /// The currency of money.
+    #[must_use]
+    pub fn currency(&self) -> Option<Currency> {
+        match self {
+            Self::Units(_) => None,
+            Self::Money(currency) => Some(*currency),
+        }
+    }
+
     /// Decimals that amounts of this scope may have.
     #[must_use]
     pub fn decimals(&self) -> u32 {
@@ -265,12 +274,6 @@ impl Grant {
     #[must_use]
     pub fn is_past(&self, at: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| end <= at)
-    }
-
-    /// Live at `at`: begun, not ended, not voided.
-    #[must_use]
-    pub fn is_live(&self, at: Timestamp) -> bool {
-        self.voided.is_none() && self.effective_at <= at && !self.is_past(at)
     }
 
     /// Its status at `now`, of a grant whose expiry has been booked.

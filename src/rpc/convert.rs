@@ -147,6 +147,18 @@ pub(super) fn usage_event(
     event: &UsageEvent,
 ) -> Result<pb::UsageEvent, AmountError> {
     Ok(pb::UsageEvent {
+        allocations: event.allocations.iter().map(allocation).collect(),
+        metadata: event.metadata.clone(),
+        ..usage_figures(customer, event)?
+    })
+}
+
+/// The same without its allocations and metadata.
+pub(super) fn usage_figures(
+    customer: &Customer,
+    event: &UsageEvent,
+) -> Result<pb::UsageEvent, AmountError> {
+    Ok(pb::UsageEvent {
         customer_id: customer.external_id.to_string(),
         event_id: event.event_id.to_string(),
         metric: event.metric.to_string(),
@@ -155,9 +167,8 @@ pub(super) fn usage_event(
         covered: event.covered()?.to_string(),
         uncovered: event.uncovered.to_string(),
         reversed: event.reversed.to_string(),
-        allocations: event.allocations.iter().map(allocation).collect(),
         recorded_at: Some(time(event.recorded_at)),
-        metadata: event.metadata.clone(),
+        ..pb::UsageEvent::default()
     })
 }
 

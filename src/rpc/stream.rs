@@ -8,8 +8,9 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
-use super::usage::shown_within;
-use super::{Services, parse, status};
+use super::usage::{bytes_of, recorded};
+use super::{Services, convert, parse, status};
+use crate::domain::command::Outcome;
 use crate::domain::ids::Customer;
 use crate::engine::{Pending, Reply};
 use crate::{limits, pb};
@@ -111,23 +112,33 @@ impl Begun {
         let mut replies = self.pending.replies().await.into_iter();
         let mut bytes = 0;
         let results = self.events.into_iter().map(|event| {
-            let outcome = event.read.and_then(|customer| {
+            let result = event.read.and_then(|customer| {
                 let reply: Option<Reply> = replies.next();
                 let reply = reply.ok_or_else(|| status::unexpected(&"a reply is missing"))?;
-                shown_within(&mut bytes, &customer, &reply.map_err(status::of_failure)?)
+                result(&mut bytes, &customer, &reply.map_err(status::of_failure)?)
             });
-            let (outcome, duplicate) = match outcome {
-                Ok((event, duplicate)) => (pb::usage_result::Outcome::Event(event), duplicate),
-                Err(error) => (pb::usage_result::Outcome::Error(status::as_message(&error)), false),
-            };
-            let shortened = bytes > limits::STREAM_RESPONSE_BYTES_MAX;
-            pb::UsageResult {
-                event_id: event.event_id,
-                outcome: Some(outcome),
-                duplicate,
-                shortened,
-            }
+            let result = result.unwrap_or_else(|error| pb::UsageResult {
+                outcome: Some(pb::usage_result::Outcome::Error(status::as_message(&error))),
+                ..pb::UsageResult::default()
+            });
+            pb::UsageResult { event_id: event.event_id, ..result }
         });
         pb::StreamUsageResponse { results: results.collect() }
     }
+}
+
+/// One event's result; `bytes` counts what the response has taken so far. Once they are too many,
+/// allocations and metadata are left out.
+fn result(
+    bytes: &mut usize,
+    customer: &Customer,
+    outcome: &Outcome,
+) -> Result<pb::UsageResult, Status> {
+    let (event, duplicate) = recorded(outcome)?;
+    *bytes += bytes_of(customer, event);
+    let shortened = *bytes > limits::STREAM_RESPONSE_BYTES_MAX;
+    let show = if shortened { convert::usage_figures } else { convert::usage_event };
+    let event = show(customer, event).map_err(|error| status::unexpected(&error))?;
+    let outcome = Some(pb::usage_result::Outcome::Event(event));
+    Ok(pb::UsageResult { outcome, duplicate, shortened, ..pb::UsageResult::default() })
 }

@@ -1,7 +1,5 @@
 //! UsageService: recording usage, looking at it.
 
-use std::sync::Arc;
-
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -11,7 +9,6 @@ use super::{Services, convert, deadline, parse, status, stream};
 use crate::domain::amount::{Amount, SCALE};
 use crate::domain::command::Outcome;
 use crate::domain::drawdown::{Draw, Verdict};
-use crate::domain::grant::Metadata;
 use crate::domain::ids::{Customer, EventId, GrantId, Metric};
 use crate::domain::usage::{Allocation, UsageEvent};
 use crate::pb::usage_service_server::UsageService;
@@ -30,7 +27,10 @@ impl UsageService for Services {
         let command = parse::record_usage(request.into_inner(), &self.actor)?;
         let customer = command.customer.clone();
         let outcome = self.engine.execute(command, deadline).await;
-        let (event, duplicate) = shown(&customer, &outcome.map_err(status::of_failure)?)?;
+        let outcome = outcome.map_err(status::of_failure)?;
+        let (event, duplicate) = recorded(&outcome)?;
+        let event =
+            convert::usage_event(&customer, event).map_err(|error| status::unexpected(&error))?;
         Ok(Response::new(pb::RecordUsageResponse { event: Some(event), duplicate }))
     }
 
@@ -118,46 +118,26 @@ impl UsageService for Services {
     }
 }
 
-/// The same, for a message whose size is bounded: adds to `bytes` what the event takes, and once
-/// they are too many leaves its allocations and metadata out.
-pub(super) fn shown_within(
-    bytes: &mut usize,
-    customer: &Customer,
-    outcome: &Outcome,
-) -> Result<(pb::UsageEvent, bool), Status> {
-    if let Outcome::Usage { event, duplicate } = outcome {
-        let pairs = event.metadata.iter().map(|(key, value)| key.len() + value.len() + PAIR_BYTES);
-        let names = event.event_id.as_str().len() * 2 + event.metric.as_str().len();
-        *bytes += EVENT_BYTES + names + customer.external_id.len() + pairs.sum::<usize>();
-        *bytes += event.allocations.len() * ALLOCATION_BYTES;
-        if *bytes > limits::STREAM_RESPONSE_BYTES_MAX {
-            let event = UsageEvent {
-                metadata: Metadata::new(),
-                allocations: Vec::new(),
-                ..UsageEvent::clone(event)
-            };
-            let short = Outcome::Usage { event: Arc::new(event), duplicate: *duplicate };
-            return shown(customer, &short);
-        }
-    }
-    shown(customer, outcome)
-}
-
 /// What an event, a pair of its metadata and an allocation take on the wire at most, besides texts.
 const EVENT_BYTES: usize = 220;
 const PAIR_BYTES: usize = 8;
 const ALLOCATION_BYTES: usize = 74;
 
-/// A recorded event as the wire shows it, and whether it had been recorded before.
-pub(super) fn shown(
-    customer: &Customer,
-    outcome: &Outcome,
-) -> Result<(pb::UsageEvent, bool), Status> {
+/// What an event takes on the wire at most.
+pub(super) fn bytes_of(customer: &Customer, event: &UsageEvent) -> usize {
+    let pairs = event.metadata.iter().map(|(key, value)| key.len() + value.len() + PAIR_BYTES);
+    let texts = event.event_id.as_str().len() * 2 + event.metric.as_str().len();
+    EVENT_BYTES
+        + texts
+        + customer.external_id.len()
+        + pairs.sum::<usize>()
+        + event.allocations.len() * ALLOCATION_BYTES
+}
+
+/// A recorded event, and whether it had been recorded before.
+pub(super) fn recorded(outcome: &Outcome) -> Result<(&UsageEvent, bool), Status> {
     match outcome {
-        Outcome::Usage { event, duplicate } => {
-            let event = convert::usage_event(customer, event);
-            Ok((event.map_err(|error| status::unexpected(&error))?, *duplicate))
-        }
+        Outcome::Usage { event, duplicate } => Ok((event, *duplicate)),
         Outcome::Grant { .. } | Outcome::Booked => {
             Err(status::unexpected(&"a usage event was expected"))
         }

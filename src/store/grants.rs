@@ -140,8 +140,8 @@ impl Store {
     }
 }
 
-/// [`Grant::status`] of a grant with its expiry booked, in SQL: the same ladder. An expiry that is
-/// due but not booked is told by `remaining > held`.
+/// [`Grant::status`] of a grant with its expiry booked, in SQL: the same ladder. Whether the expiry is
+/// booked makes no difference to it.
 const STATUS_HEAD: &str = "(CASE WHEN grants.voided_at IS NOT NULL THEN 'voided' \
      WHEN grants.remaining = 0 AND grants.expired = 0 THEN 'exhausted' \
      WHEN grants.expires_at <= greatest(customers.recorded_at, ";

@@ -12,7 +12,6 @@ use super::rows::{EntryRow, currency_of, entry_type_name};
 use super::schema::{grants, ledger_entries, usage_events};
 use crate::domain::currency::Currency;
 use crate::domain::entry::{Entry, EntryType};
-use crate::domain::grant::Scope;
 use crate::domain::ids::{Customer, EventId, GrantId};
 use crate::domain::time::Timestamp;
 
@@ -70,15 +69,9 @@ impl Store {
         let mut entries = self.booked_entries(customer, filter, after, booked, limit).await?;
         let missing = limit.saturating_sub(entries.len());
         let due = due.iter().filter(|entry| entry.sequence > after && filter.keeps(entry));
-        let currencies: HashMap<GrantId, Currency> = account
-            .grants()
-            .filter_map(|grant| match grant.scope {
-                Scope::Money(currency) => Some((grant.id, currency)),
-                Scope::Units(_) => None,
-            })
-            .collect();
         entries.extend(due.take(missing).map(|entry| {
-            let currency = currencies.get(&entry.grant_id).copied();
+            let grant = account.grants().find(|grant| grant.id == entry.grant_id);
+            let currency = grant.and_then(|grant| grant.scope.currency());
             ListedEntry { entry: entry.clone(), currency }
         }));
         Ok(entries)

@@ -1,7 +1,7 @@
 //! Hand-written statements that are prepared once per connection.
 //!
 //! `diesel::sql_query` is never cached; a [`Statement`] is, under the type `Id`. Its binds are one
-//! tuple, written `$1, $2, …` between `head` and `tail`; the text may name them again by number.
+//! tuple, written `$1, $2, …` between `head` and `tail`.
 
 use std::marker::PhantomData;
 

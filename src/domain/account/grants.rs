@@ -55,8 +55,7 @@ impl Account {
             voided: None,
         };
         let after = Figures::of_new(create.amount);
-        self.insert(Slot { grant, dirt: Dirt::New, open: true });
-        let index = self.position(create.grant_id).ok_or(Refusal::GrantNotFound)?;
+        let index = self.insert(Slot { grant, dirt: Dirt::New, open: true });
         let posting = Posting::new(index, EntryType::Granted, &Figures::default(), after)?;
         self.book(&posting, &Cause::call(actor, self.now));
         let record = RequestRecord {

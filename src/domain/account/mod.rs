@@ -303,10 +303,12 @@ impl Account {
         self.slots.iter().position(|slot| slot.grant.id == id)
     }
 
-    fn insert(&mut self, slot: Slot) {
+    /// Puts a grant where the order of consumption has it, and says where that is.
+    fn insert(&mut self, slot: Slot) -> usize {
         let before = |other: &Slot| order::by_consumption(&other.grant, &slot.grant).is_lt();
         let place = self.slots.partition_point(before);
         self.slots.insert(place, slot);
+        place
     }
 
     fn sort(&mut self) {
