@@ -5,6 +5,9 @@ use tonic::transport::{self, Channel};
 use crate::limits;
 
 pub mod demo;
+pub mod error;
+
+pub use self::error::Error;
 
 /// Where creditd answers.
 #[derive(clap::Args, Clone, Debug)]

@@ -90,6 +90,7 @@ pub(super) fn grant(customer: &Customer, grant: Grant, now: Timestamp) -> pb::Gr
         voided_at: grant.voided.as_ref().map(|voided| time(voided.at)),
         void_reason: grant.voided.map(|voided| voided.reason.to_string()).unwrap_or_default(),
         created_by: grant.created_by.to_string(),
+        import_id: String::new(),
     }
 }
 
@@ -211,6 +212,7 @@ pub(super) fn entry(customer: &Customer, listed: ListedEntry) -> pb::LedgerEntry
         occurred_at: Some(time(entry.occurred_at)),
         recorded_at: Some(time(entry.recorded_at)),
         change: entry.change.map(change),
+        import_id: String::new(),
     }
 }
 

@@ -19,6 +19,48 @@ type Answer<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
 impl CreditService for Services {
+    type VoidGrantsStream =
+        tokio_stream::wrappers::ReceiverStream<Result<pb::VoidGrantsResponse, Status>>;
+    type WatchBalanceStream =
+        tokio_stream::wrappers::ReceiverStream<Result<pb::WatchBalanceResponse, Status>>;
+    type ImportGrantsStream =
+        tokio_stream::wrappers::ReceiverStream<Result<pb::ImportGrantsResponse, Status>>;
+    type ExportCreditReportStream =
+        tokio_stream::wrappers::ReceiverStream<Result<pb::ExportCreditReportResponse, Status>>;
+    type ExportLedgerStream =
+        tokio_stream::wrappers::ReceiverStream<Result<pb::ExportLedgerResponse, Status>>;
+
+    async fn void_grants(
+        &self,
+        _: Request<pb::VoidGrantsRequest>,
+    ) -> Answer<Self::VoidGrantsStream> {
+        Err(Status::unimplemented("to come"))
+    }
+    async fn watch_balance(
+        &self,
+        _: Request<pb::WatchBalanceRequest>,
+    ) -> Answer<Self::WatchBalanceStream> {
+        Err(Status::unimplemented("to come"))
+    }
+    async fn import_grants(
+        &self,
+        _: Request<tonic::Streaming<pb::ImportGrantsRequest>>,
+    ) -> Answer<Self::ImportGrantsStream> {
+        Err(Status::unimplemented("to come"))
+    }
+    async fn export_credit_report(
+        &self,
+        _: Request<pb::ExportCreditReportRequest>,
+    ) -> Answer<Self::ExportCreditReportStream> {
+        Err(Status::unimplemented("to come"))
+    }
+    async fn export_ledger(
+        &self,
+        _: Request<pb::ExportLedgerRequest>,
+    ) -> Answer<Self::ExportLedgerStream> {
+        Err(Status::unimplemented("to come"))
+    }
+
     async fn create_grant(
         &self,
         request: Request<pb::CreateGrantRequest>,

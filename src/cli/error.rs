@@ -1,0 +1,68 @@
+//! Why a client command failed, and how it is said: one line for the whole, one for each field.
+
+use std::fmt;
+
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+use super::ConnectError;
+
+/// Why a client command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no creditd.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// creditd refused, or could not.
+    #[error("{}", Spoken(.0))]
+    Call(Box<Status>),
+    /// What the command was given cannot be used: a file, an argument.
+    #[error("{0}")]
+    Input(String),
+    /// What was to be written could not be.
+    #[error("cannot write {what}: {error}")]
+    Output {
+        /// The file, or "to standard output".
+        what: String,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// An answer that creditd does not give.
+    #[error("{0}")]
+    Unexpected(&'static str),
+}
+
+impl From<Status> for Error {
+    fn from(status: Status) -> Self {
+        Self::Call(Box::new(status))
+    }
+}
+
+/// The reason that creditd gives, such as `GRANT_NOT_FOUND`, if it was creditd that answered.
+#[must_use]
+pub fn reason(status: &Status) -> Option<String> {
+    status.get_details_error_info().map(|info| info.reason)
+}
+
+/// A status as people read it.
+struct Spoken<'a>(&'a Status);
+
+impl fmt::Display for Spoken<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(status) = self;
+        let violations = status.get_details_bad_request().map(|bad| bad.field_violations);
+        let violations = violations.unwrap_or_default();
+        match reason(status) {
+            Some(_) if !violations.is_empty() => write!(f, "creditd refused it")?,
+            Some(reason) => write!(f, "{} ({reason})", status.message())?,
+            None if status.code() == Code::Unavailable => {
+                write!(f, "the connection to creditd broke: {}", status.message())?;
+            }
+            None => write!(f, "{}: {}", status.code(), status.message())?,
+        }
+        for violation in violations {
+            write!(f, "\n  {} {}", violation.field, violation.description)?;
+        }
+        Ok(())
+    }
+}
