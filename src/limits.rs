@@ -33,12 +33,16 @@ pub const PAGE_SIZE_MAX: u32 = 1_000;
 /// Bytes of a page's items, of which there is always one: clients take messages of 4 MiB unless
 /// told otherwise.
 pub const PAGE_BYTES_MAX: usize = 3 * 1024 * 1024;
-/// Bytes of a StreamUsage response, beyond which events are shown without their allocations and
-/// metadata: clients take messages of 4 MiB unless told otherwise, and a stream has several
+/// Bytes of a response of StreamUsage or ImportGrants, beyond which events are shown without their
+/// allocations and metadata, and errors without their details: clients take messages of 4 MiB unless told otherwise, and a stream has several
 /// responses in flight.
 pub const STREAM_RESPONSE_BYTES_MAX: usize = 3 * 1024 * 1024;
 /// Usage events in one StreamUsage request: a batch the engine can take whole.
 pub const STREAM_EVENTS_MAX: usize = 1_000;
+/// Rows in one ImportGrants request: the same.
+pub const IMPORT_ROWS_MAX: usize = 1_000;
+/// Grants that VoidGrants takes at a time: enough to fill the lanes, often enough to show progress.
+pub const VOID_GRANTS_AT_ONCE: i64 = 1_000;
 /// Candidates that PreviewUsage lists: an answer of some 600 KB.
 pub const PREVIEW_CANDIDATES_MAX: usize = 10_000;
 /// Bytes of one request message: 1,000 events of ordinary size, with room for metadata.
@@ -94,7 +98,7 @@ pub const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How often a batch that lost a race (deadlock, serialization failure, a customer that another
 /// replica inserted first) is tried again before its callers get ABORTED.
 pub const CONFLICT_RETRIES_MAX: u32 = 5;
-/// StreamUsage requests of one stream that may be in flight: enough to keep every lane busy,
+/// Requests of one stream (StreamUsage, ImportGrants) that may be in flight: enough to keep every lane busy,
 /// little enough that a stream's memory stays small.
 pub const STREAM_IN_FLIGHT: usize = 8;
 /// What callers are told to wait before they try again.

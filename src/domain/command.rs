@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::amount::Amount;
 use super::grant::{Category, Grant, Metadata, Notes, Priority, Scope};
 use super::ids::{Customer, EventId, GrantId, Metric, RequestId};
+use super::import::ImportRow;
 use super::time::Timestamp;
 use super::usage::{Uncovered, UsageEvent};
 
@@ -37,11 +38,20 @@ pub enum Action {
     BookDue,
 }
 
+/// The idempotency key of a grant to be made.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum GrantKey {
+    /// The caller's own, unique for the customer.
+    Request(RequestId),
+    /// A row of an import, unique among all customers.
+    Import(ImportRow),
+}
+
 /// Terms of a grant to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreateGrant {
     /// The idempotency key.
-    pub request_id: RequestId,
+    pub key: GrantKey,
     /// The id it will have.
     pub grant_id: GrantId,
     /// What it can pay for.
@@ -175,7 +185,7 @@ pub enum Outcome {
     Grant {
         /// The grant.
         grant: Box<Grant>,
-        /// Whether the key had made it before.
+        /// Whether it was there before: its key had made it, or it was voided already.
         replayed: bool,
         /// The instant at which it is like this.
         now: Timestamp,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::amount::{Amount, AmountError};
 use super::currency::Currency;
 use super::ids::{GrantId, Metric};
+use super::import::ImportRow;
 use super::time::{Timestamp, Windows};
 
 /// Caller's notes on an object, by key.
@@ -265,6 +266,8 @@ pub struct Grant {
     pub updated_at: Timestamp,
     /// Who made it.
     pub created_by: Arc<str>,
+    /// The row of an import that made it.
+    pub import: Option<ImportRow>,
     /// Set once it was voided.
     pub voided: Option<Voided>,
 }

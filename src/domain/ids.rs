@@ -94,6 +94,19 @@ caller_ids! {
     RequestId;
     /// A metric's name.
     Metric;
+    /// An import's key, unique among all customers.
+    ImportId;
+}
+
+impl ImportId {
+    /// Namespace of the imports' keys (UUIDv5, RFC 9562). Never to be changed.
+    const NAMESPACE: Uuid = Uuid::from_u128(0x6372_6564_6974_6400_8000_696d_706f_7274);
+
+    /// What the rows of the import are kept under: short, whatever the id is.
+    #[must_use]
+    pub fn key(&self) -> Uuid {
+        Uuid::new_v5(&Self::NAMESPACE, self.0.as_bytes())
+    }
 }
 
 /// Whoever owns credits: the caller's id, and the key that rows carry.

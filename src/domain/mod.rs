@@ -9,6 +9,7 @@ pub mod drawdown;
 pub mod entry;
 pub mod grant;
 pub mod ids;
+pub mod import;
 pub mod order;
 pub mod refusal;
 pub mod time;

@@ -19,6 +19,9 @@ pub enum Refusal {
     /// The request id was used with another payload.
     #[error("the request id was used before, with another payload")]
     RequestIdReused,
+    /// The row of the import made another grant.
+    #[error("this row of the import was created before, with other content")]
+    ImportRowReused,
     /// The event id was used with another payload.
     #[error("the event id was used before, with another payload")]
     EventIdReused,

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::{DueHint, Failure, Job, Reply, Stats};
 use crate::domain::account::{Account, Standing};
 use crate::domain::command::Command;
+use crate::domain::import::Claims;
 use crate::limits;
 use crate::store::batch::{Accounts, Batch, Opened, Wanted};
 use crate::store::{Clock, Connection, Error, Result, Store};
@@ -287,11 +288,16 @@ impl Unresolved {
 /// Decides every command, in the order of arrival. Pure but for the accounts.
 fn decide(commands: &[Command], accounts: &mut Accounts) -> Result<Vec<Reply>> {
     let mut replies = Vec::with_capacity(commands.len());
+    let mut claims = Claims::default();
     for command in commands {
         let account = accounts
             .get_mut(&command.customer.key)
             .ok_or_else(|| Error::corrupt("a command without an account"))?;
-        replies.push(account.apply(command).map_err(Failure::Refused));
+        let decided = claims.check(command).and_then(|()| account.apply(command));
+        if decided.is_ok() {
+            claims.note(command);
+        }
+        replies.push(decided.map_err(Failure::Refused));
     }
     for account in accounts.values_mut() {
         account.seal();

@@ -2,7 +2,7 @@
 
 use prost_types::Timestamp as WireTimestamp;
 
-use crate::domain::amount::AmountError;
+use crate::domain::amount::{Amount, AmountError};
 use crate::domain::balance::{Balance, GrantBalance, Total, UpcomingExpiration};
 use crate::domain::entry::{EntryType, RuleChange};
 use crate::domain::grant::{Category, Grant, Scope, Status};
@@ -90,7 +90,8 @@ pub(super) fn grant(customer: &Customer, grant: Grant, now: Timestamp) -> pb::Gr
         voided_at: grant.voided.as_ref().map(|voided| time(voided.at)),
         void_reason: grant.voided.map(|voided| voided.reason.to_string()).unwrap_or_default(),
         created_by: grant.created_by.to_string(),
-        import_id: String::new(),
+        import_row: grant.import.as_ref().map_or(0, |import| import.row),
+        import_id: grant.import.map(|import| import.import_id.to_string()).unwrap_or_default(),
     }
 }
 
@@ -140,6 +141,12 @@ fn upcoming(upcoming: &UpcomingExpiration) -> pb::UpcomingExpiration {
         metrics: of.metrics,
         amount: upcoming.scope.print(upcoming.amount),
     }
+}
+
+/// What was voided of grants that count the same as this scope.
+pub(super) fn voided(of: &Scope, amount: Amount) -> pb::VoidedAmount {
+    let WireScope { kind, currency, .. } = scope(of);
+    pb::VoidedAmount { r#type: kind, currency, amount: of.print(amount) }
 }
 
 /// A usage event, with its net figures.
@@ -195,7 +202,7 @@ pub(super) fn entry_type(kind: EntryType) -> pb::LedgerEntryType {
 
 /// A ledger entry; its amounts print as its grant's do.
 pub(super) fn entry(customer: &Customer, listed: ListedEntry) -> pb::LedgerEntry {
-    let ListedEntry { entry, currency } = listed;
+    let ListedEntry { entry, currency, import } = listed;
     let scope = currency.map_or_else(|| Scope::units(Vec::new()), Scope::Money);
     pb::LedgerEntry {
         customer_id: customer.external_id.to_string(),
@@ -212,7 +219,8 @@ pub(super) fn entry(customer: &Customer, listed: ListedEntry) -> pb::LedgerEntry
         occurred_at: Some(time(entry.occurred_at)),
         recorded_at: Some(time(entry.recorded_at)),
         change: entry.change.map(change),
-        import_id: String::new(),
+        import_row: import.as_ref().map_or(0, |import| import.row),
+        import_id: import.map(|import| import.import_id.to_string()).unwrap_or_default(),
     }
 }
 

@@ -3,13 +3,14 @@
 use tonic::{Request, Response, Status};
 
 use super::fields::Fields;
+use super::import::Import;
 use super::page::Page;
-use super::{Services, convert, deadline, parse, status};
+use super::{Services, convert, deadline, parse, status, stream, void};
 use crate::domain::balance::{Balance, PayingFor};
 use crate::domain::command::{Action, Command, Outcome};
 use crate::domain::entry::EntryType;
 use crate::domain::grant::Status as GrantStatus;
-use crate::domain::ids::{Customer, EventId, GrantId, Metric};
+use crate::domain::ids::{Customer, EventId, GrantId, ImportId, Metric};
 use crate::domain::time::Timestamp;
 use crate::pb;
 use crate::pb::credit_service_server::CreditService;
@@ -19,12 +20,10 @@ type Answer<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
 impl CreditService for Services {
-    type VoidGrantsStream =
-        tokio_stream::wrappers::ReceiverStream<Result<pb::VoidGrantsResponse, Status>>;
+    type VoidGrantsStream = void::Progress;
     type WatchBalanceStream =
         tokio_stream::wrappers::ReceiverStream<Result<pb::WatchBalanceResponse, Status>>;
-    type ImportGrantsStream =
-        tokio_stream::wrappers::ReceiverStream<Result<pb::ImportGrantsResponse, Status>>;
+    type ImportGrantsStream = stream::Responses<pb::ImportGrantsResponse>;
     type ExportCreditReportStream =
         tokio_stream::wrappers::ReceiverStream<Result<pb::ExportCreditReportResponse, Status>>;
     type ExportLedgerStream =
@@ -32,9 +31,9 @@ impl CreditService for Services {
 
     async fn void_grants(
         &self,
-        _: Request<pb::VoidGrantsRequest>,
+        request: Request<pb::VoidGrantsRequest>,
     ) -> Answer<Self::VoidGrantsStream> {
-        Err(Status::unimplemented("to come"))
+        Ok(Response::new(void::serve(self.clone(), request.get_ref())?))
     }
     async fn watch_balance(
         &self,
@@ -44,9 +43,10 @@ impl CreditService for Services {
     }
     async fn import_grants(
         &self,
-        _: Request<tonic::Streaming<pb::ImportGrantsRequest>>,
+        request: Request<tonic::Streaming<pb::ImportGrantsRequest>>,
     ) -> Answer<Self::ImportGrantsStream> {
-        Err(Status::unimplemented("to come"))
+        let import = Import::new(self.clone());
+        Ok(Response::new(stream::serve(import, request.into_inner(), self.closing.clone())))
     }
     async fn export_credit_report(
         &self,
@@ -185,7 +185,10 @@ impl CreditService for Services {
 impl Services {
     /// What the real call would answer; nothing is written.
     async fn validate_grant(&self, command: &Command) -> Answer<pb::CreateGrantResponse> {
-        let mut account = self.store.account_for(command).await.map_err(status::of_store)?;
+        let found = self.store.accounts_for(std::slice::from_ref(command)).await;
+        let mut accounts = found.map_err(status::of_store)?;
+        let account = accounts.get_mut(&command.customer.key);
+        let account = account.ok_or_else(|| status::unexpected(&"an account is missing"))?;
         let outcome = account.apply(command).map_err(status::of_refusal)?;
         let (mut grant, replayed) = shown(&command.customer, outcome)?;
         if !replayed {
@@ -259,6 +262,7 @@ fn grant_filter(fields: &mut Fields, request: &pb::ListGrantsRequest) -> GrantFi
         statuses,
         currency: fields.take_optional("currency", &request.currency, parse::currency),
         metric: fields.take_optional("metric", &request.metric, Metric::parse),
+        import_id: fields.take_optional("import_id", &request.import_id, ImportId::parse),
         expires_before: fields.time("expires_before", request.expires_before.as_ref()),
         created_after,
         created_before,

@@ -99,6 +99,14 @@ impl Fields {
         }
     }
 
+    /// Why something is taken back: it must be there.
+    pub(super) fn reason(&mut self, reason: &str) {
+        if reason.trim().is_empty() {
+            self.fault("reason", "is required");
+        }
+        self.text("reason", reason, limits::REASON_CHARS_MAX);
+    }
+
     /// The caller's pairs: at most 50, keys 1 to 40 characters, values at most 500.
     pub(super) fn metadata(&mut self, metadata: &Metadata) {
         if metadata.len() > limits::METADATA_PAIRS_MAX {

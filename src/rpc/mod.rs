@@ -6,6 +6,7 @@ mod credit;
 mod deadline;
 mod fields;
 mod health;
+mod import;
 mod page;
 mod panic;
 mod parse;
@@ -13,6 +14,8 @@ mod status;
 mod stream;
 mod test_clock;
 mod usage;
+mod usage_stream;
+mod void;
 
 use std::sync::Arc;
 

@@ -6,10 +6,13 @@ use tonic::Status;
 
 use super::fields::Fields;
 use crate::domain::amount::{Amount, SCALE};
-use crate::domain::command::{Action, Command, CreateGrant, RecordUsage, UpdateGrant, VoidGrant};
+use crate::domain::command::{
+    Action, Command, CreateGrant, GrantKey, RecordUsage, UpdateGrant, VoidGrant,
+};
 use crate::domain::currency::Currency;
 use crate::domain::grant::{Category, Notes, Priority, Scope};
 use crate::domain::ids::{Customer, EventId, GrantId, Metric, RequestId};
+use crate::domain::import::ImportRow;
 use crate::domain::usage::Uncovered;
 use crate::{limits, pb};
 
@@ -28,6 +31,32 @@ pub(super) fn create_grant(
 ) -> Result<Command, Status> {
     let mut fields = Fields::default();
     let request_id = fields.take("request_id", RequestId::parse(&request.request_id));
+    new_grant(fields, request, request_id.map(GrantKey::Request), actor)
+}
+
+/// A row of an import.
+pub(super) fn import_row(
+    request: pb::CreateGrantRequest,
+    row: ImportRow,
+    actor: &Arc<str>,
+) -> Result<Command, Status> {
+    let mut fields = Fields::default();
+    if !request.request_id.is_empty() {
+        fields.fault("request_id", "must be empty in an import: the row is the key");
+    }
+    if request.validate_only {
+        fields.fault("validate_only", "must not be set in an import: the header has dry_run");
+    }
+    new_grant(fields, request, Some(GrantKey::Import(row)), actor)
+}
+
+/// A grant's terms; `key` is None where its fault is noted already.
+fn new_grant(
+    mut fields: Fields,
+    request: pb::CreateGrantRequest,
+    key: Option<GrantKey>,
+    actor: &Arc<str>,
+) -> Result<Command, Status> {
     let customer = fields.take("customer_id", Customer::parse(&request.customer_id));
     let scope = scope(&mut fields, &request);
     // Without a scope the decimals are not known; any amount of units is then looked at.
@@ -47,20 +76,14 @@ pub(super) fn create_grant(
     }
     fields.text("description", &request.description, limits::DESCRIPTION_CHARS_MAX);
     fields.metadata(&request.metadata);
-    let (
-        Some(request_id),
-        Some(customer),
-        Some(scope),
-        Some(amount),
-        Some(category),
-        Some(priority),
-    ) = (request_id, customer, scope, amount, category, priority)
+    let (Some(key), Some(customer), Some(scope), Some(amount), Some(category), Some(priority)) =
+        (key, customer, scope, amount, category, priority)
     else {
         return Err(fields.refuse());
     };
     fields.check()?;
     let create = CreateGrant {
-        request_id,
+        key,
         grant_id: GrantId::fresh(),
         scope,
         amount,
@@ -183,10 +206,7 @@ pub(super) fn update_grant(request: pb::UpdateGrantRequest) -> Result<UpdateGran
 pub(super) fn void_grant(request: &pb::VoidGrantRequest) -> Result<VoidGrant, Status> {
     let mut fields = Fields::default();
     let grant_id = fields.take("grant_id", GrantId::parse(&request.grant_id));
-    if request.reason.trim().is_empty() {
-        fields.fault("reason", "is required");
-    }
-    fields.text("reason", &request.reason, limits::REASON_CHARS_MAX);
+    fields.reason(&request.reason);
     let Some(grant_id) = grant_id else { return Err(fields.refuse()) };
     fields.check()?;
     Ok(VoidGrant { grant_id, reason: request.reason.as_str().into() })

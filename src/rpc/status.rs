@@ -159,7 +159,7 @@ pub(super) fn of_refusal(refusal: Refusal) -> Status {
     match refusal {
         Refusal::InvalidField { field, rule } => invalid_field(field, rule),
         Refusal::GrantNotFound => status(Code::NotFound, message, ErrorReason::GrantNotFound),
-        Refusal::RequestIdReused => {
+        Refusal::RequestIdReused | Refusal::ImportRowReused => {
             status(Code::AlreadyExists, message, ErrorReason::RequestIdReused)
         }
         Refusal::EventIdReused => status(Code::AlreadyExists, message, ErrorReason::EventIdReused),
@@ -199,8 +199,19 @@ pub(super) fn of_store(error: store::Error) -> Status {
     }
 }
 
+/// A status as one of many that a message carries; `bytes` counts what the message has taken so
+/// far. Once they are too many, the status's details are left out.
+pub(super) fn within(bytes: &mut usize, status: &Status) -> tonic_types::Status {
+    let mut message = as_message(status);
+    *bytes += prost::Message::encoded_len(&message);
+    if *bytes > limits::STREAM_RESPONSE_BYTES_MAX {
+        message.details.clear();
+    }
+    message
+}
+
 /// A status as it is carried inside a message: google.rpc.Status.
-pub(super) fn as_message(status: &Status) -> tonic_types::Status {
+fn as_message(status: &Status) -> tonic_types::Status {
     let decoded = prost::Message::decode(status.details());
     decoded.unwrap_or_else(|_| tonic_types::Status {
         code: i32::from(status.code()),

@@ -5,6 +5,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::fields::Fields;
 use super::page::Page;
+use super::usage_stream::UsageStream;
 use super::{Services, convert, deadline, parse, status, stream};
 use crate::domain::amount::{Amount, SCALE};
 use crate::domain::command::Outcome;
@@ -40,7 +41,8 @@ impl UsageService for Services {
         &self,
         request: Request<Streaming<pb::StreamUsageRequest>>,
     ) -> Answer<Self::StreamUsageStream> {
-        Ok(Response::new(stream::serve(self.clone(), request.into_inner())))
+        let events = UsageStream(self.clone());
+        Ok(Response::new(stream::serve(events, request.into_inner(), self.closing.clone())))
     }
 
     async fn preview_usage(

@@ -5,7 +5,7 @@ use diesel::sql_types::{BigInt, Nullable, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl as _;
 
 use super::Store;
-use super::batch::{self, Wanted};
+use super::batch::{self, Accounts, Wanted};
 use super::clock::Clock;
 use super::error::{Error, Result};
 use super::rows::{GrantRow, GrantSqlType, grant_columns};
@@ -96,19 +96,19 @@ impl Store {
         Ok(account)
     }
 
-    /// The account as a batch of this one command would find it, told the instant: for
-    /// `validate_only`, which decides as the real call would and writes nothing.
+    /// The accounts as a batch of these commands would find them, told the instant: for
+    /// `validate_only` and dry runs, which decide as the real call would and write nothing.
     ///
     /// # Errors
     /// As the database says.
-    pub async fn account_for(&self, command: &Command) -> Result<Account> {
+    pub async fn accounts_for(&self, commands: &[Command]) -> Result<Accounts> {
         let mut conn = self.readers.get().await?;
-        let wanted = Wanted::by([command]);
+        let wanted = Wanted::by(commands);
         let (mut accounts, now) =
             batch::peek(&mut conn, &wanted, self.windows, &self.clock).await?;
-        let mut account =
-            accounts.remove(&command.customer.key).ok_or_else(|| Error::corrupt("no account"))?;
-        account.begin(now)?;
-        Ok(*account)
+        for account in accounts.values_mut() {
+            account.begin(now)?;
+        }
+        Ok(accounts)
     }
 }

@@ -249,8 +249,28 @@ const RULES: &[(&str, &str)] = &[
     (
         "a grant's request id is kept",
         "SELECT g.customer_id, 'grant ' || g.id, 'a request', NULL FROM grants g \
-         WHERE NOT EXISTS (SELECT 1 FROM requests r \
+         WHERE g.import_id IS NULL AND NOT EXISTS (SELECT 1 FROM requests r \
            WHERE r.customer_id = g.customer_id AND r.grant_id = g.id)",
+    ),
+    (
+        "an imported grant's row is kept",
+        "SELECT g.customer_id, 'grant ' || g.id, 'row ' || g.import_row, 'row ' || r.row \
+         FROM grants g LEFT JOIN import_rows r \
+           ON r.grant_id = g.id AND r.customer_id = g.customer_id \
+         WHERE g.import_id IS NOT NULL AND r.row IS DISTINCT FROM g.import_row",
+    ),
+    (
+        "the rows of an import are kept together",
+        "SELECT min(g.customer_id::text)::uuid, 'import ' || g.import_id, 'one key', \
+           count(DISTINCT r.import_key)::text \
+         FROM import_rows r JOIN grants g ON g.customer_id = r.customer_id AND g.id = r.grant_id \
+         GROUP BY g.import_id HAVING count(DISTINCT r.import_key) > 1",
+    ),
+    (
+        "a row of an import names a grant that it made",
+        "SELECT r.customer_id, 'row ' || r.row, 'a grant', g.id::text FROM import_rows r \
+         LEFT JOIN grants g ON g.customer_id = r.customer_id AND g.id = r.grant_id \
+         WHERE g.import_id IS NULL",
     ),
     (
         "a used request id names a grant",

@@ -58,9 +58,13 @@ impl From<DieselError> for Error {
         let message = information.message().to_owned();
         match kind {
             DatabaseErrorKind::SerializationFailure => Self::Conflict(message),
-            // Two replicas met a customer that neither knew: the second one knows it now.
+            // Two batches met a customer, or a row of an import, that neither knew: the second one
+            // knows it now.
             DatabaseErrorKind::UniqueViolation
-                if information.constraint_name() == Some("customers_pkey") =>
+                if matches!(
+                    information.constraint_name(),
+                    Some("customers_pkey" | "import_rows_pkey")
+                ) =>
             {
                 Self::Conflict(message)
             }

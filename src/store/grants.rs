@@ -12,7 +12,7 @@ use super::rows::GrantRow;
 use super::schema::{customers, grants};
 use crate::domain::currency::Currency;
 use crate::domain::grant::{Grant, Status};
-use crate::domain::ids::{Customer, GrantId, Metric};
+use crate::domain::ids::{Customer, GrantId, ImportId, Metric};
 use crate::domain::time::Timestamp;
 
 /// A grant, whose it is, and the instant at which it looks like this.
@@ -39,6 +39,8 @@ pub struct GrantFilter {
     pub currency: Option<Currency>,
     /// Naming this metric.
     pub metric: Option<Metric>,
+    /// Made by this import.
+    pub import_id: Option<ImportId>,
     /// Expiring before, exclusive.
     pub expires_before: Option<Timestamp>,
     /// Created from, inclusive.
@@ -113,6 +115,9 @@ impl Store {
         if let Some(metric) = &filter.metric {
             let named = sql::<Bool>("").bind::<Text, _>(metric.as_str().to_owned());
             query = query.filter(named.sql(" = ANY(grants.metrics)"));
+        }
+        if let Some(import_id) = &filter.import_id {
+            query = query.filter(grants::import_id.eq(import_id.as_str().to_owned()));
         }
         if let Some(before) = filter.expires_before {
             query = query.filter(grants::expires_at.lt(before));

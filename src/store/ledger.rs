@@ -8,11 +8,12 @@ use uuid::Uuid;
 
 use super::Store;
 use super::error::Result;
-use super::rows::{EntryRow, currency_of, entry_type_name};
+use super::rows::{EntryRow, currency_of, entry_type_name, import};
 use super::schema::{grants, ledger_entries, usage_events};
 use crate::domain::currency::Currency;
 use crate::domain::entry::{Entry, EntryType};
 use crate::domain::ids::{Customer, EventId, GrantId};
+use crate::domain::import::ImportRow;
 use crate::domain::time::Timestamp;
 
 /// Which entries to list; what is empty does not filter.
@@ -30,13 +31,23 @@ pub struct EntryFilter {
     pub recorded_before: Option<Timestamp>,
 }
 
-/// An entry, and the currency of its grant (None for units), which says how its amounts print.
+/// An entry, and what its grant adds to it.
 #[derive(Debug, Clone)]
 pub struct ListedEntry {
     /// The entry.
     pub entry: Entry,
-    /// Its grant's currency.
+    /// The grant's currency (None for units), which says how amounts print.
     pub currency: Option<Currency>,
+    /// The row of an import that made the grant, and so this entry.
+    pub import: Option<ImportRow>,
+}
+
+impl ListedEntry {
+    /// An entry and its grant's terms.
+    fn new(entry: Entry, currency: Option<Currency>, import: Option<ImportRow>) -> Self {
+        let import = import.filter(|_| entry.kind == EntryType::Granted);
+        Self { entry, currency, import }
+    }
 }
 
 impl EntryFilter {
@@ -72,7 +83,7 @@ impl Store {
         entries.extend(due.take(missing).map(|entry| {
             let grant = account.grants().find(|grant| grant.id == entry.grant_id);
             let currency = grant.and_then(|grant| grant.scope.currency());
-            ListedEntry { entry: entry.clone(), currency }
+            ListedEntry::new(entry.clone(), currency, None)
         }));
         Ok(entries)
     }
@@ -118,30 +129,36 @@ impl Store {
             query = query.filter(e::recorded_at.lt(before));
         }
         let rows: Vec<EntryRow> = query.load(&mut conn).await?;
-        let currencies = currencies(&mut conn, customer, &rows).await?;
+        let grants = grants_of(&mut conn, customer, &rows).await?;
         let listed = rows.into_iter().map(|row| {
-            let currency = currencies.get(&row.grant_id).copied();
-            Ok(ListedEntry { entry: row.try_into()?, currency })
+            let (currency, import) = grants.get(&row.grant_id).cloned().unwrap_or_default();
+            Ok(ListedEntry::new(row.try_into()?, currency, import))
         });
         listed.collect()
     }
 }
 
-/// The currencies of the entries' monetary grants: a look-up of its own, because a join may be
-/// planned as a walk over all grants of the customer for each entry.
-async fn currencies(
+/// Id, currency, import and its row.
+type GrantTerms = (Uuid, Option<String>, Option<String>, Option<i64>);
+
+/// Currency and import of the entries' grants, where they have one: a look-up of its own, because
+/// a join may be planned as a walk over all grants of the customer for each entry.
+async fn grants_of(
     conn: &mut AsyncPgConnection,
     customer: &Customer,
     rows: &[EntryRow],
-) -> Result<HashMap<Uuid, Currency>> {
+) -> Result<HashMap<Uuid, (Option<Currency>, Option<ImportRow>)>> {
     let ids: HashSet<Uuid> = rows.iter().map(|row| row.grant_id).collect();
-    let found: Vec<(Uuid, Option<String>)> = grants::table
+    let found: Vec<GrantTerms> = grants::table
         .filter(grants::customer_id.eq(customer.key))
         .filter(grants::id.eq_any(ids.into_iter().collect::<Vec<_>>()))
-        .filter(grants::currency.is_not_null())
-        .select((grants::id, grants::currency))
+        .filter(grants::currency.is_not_null().or(grants::import_id.is_not_null()))
+        .select((grants::id, grants::currency, grants::import_id, grants::import_row))
         .load(conn)
         .await?;
-    let known = found.into_iter().filter_map(|(id, code)| Some((id, code?)));
-    known.map(|(id, code)| Ok((id, currency_of(&code)?))).collect()
+    let read = found.into_iter().map(|(id, code, import_id, row)| {
+        let currency = code.as_deref().map(currency_of).transpose()?;
+        Ok((id, (currency, import(import_id, row))))
+    });
+    read.collect()
 }

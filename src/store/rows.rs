@@ -15,7 +15,8 @@ use crate::domain::amount::Amount;
 use crate::domain::currency::Currency;
 use crate::domain::entry::{Entry, EntryType, RuleChange};
 use crate::domain::grant::{Category, Figures, Grant, Metadata, Notes, Priority, Scope, Voided};
-use crate::domain::ids::{EventId, GrantId, Metric};
+use crate::domain::ids::{EventId, GrantId, ImportId, Metric};
+use crate::domain::import::ImportRow;
 use crate::domain::time::Timestamp;
 use crate::domain::usage::{Allocation, Uncovered, UsageEvent};
 
@@ -25,7 +26,7 @@ macro_rules! grant_columns {
         "g.customer_id, g.id, g.sequence, g.type, g.currency, g.metrics, g.amount, g.priority, \
          g.category, g.effective_at, g.expires_at, g.description, g.metadata, g.remaining, g.held, \
          g.consumed, g.expired, g.voided, g.created_at, g.updated_at, g.created_by, g.voided_at, \
-         g.void_reason"
+         g.void_reason, g.import_id, g.import_row"
     };
 }
 pub(super) use grant_columns;
@@ -59,6 +60,8 @@ pub(super) struct GrantRow {
     pub created_by: String,
     pub voided_at: Option<Timestamp>,
     pub void_reason: Option<String>,
+    pub import_id: Option<String>,
+    pub import_row: Option<i64>,
 }
 
 impl TryFrom<GrantRow> for Grant {
@@ -98,9 +101,15 @@ impl TryFrom<GrantRow> for Grant {
             created_at: row.created_at,
             updated_at: row.updated_at,
             created_by: row.created_by.into(),
+            import: import(row.import_id, row.import_row),
             voided,
         })
     }
+}
+
+/// The row of an import, where there is one.
+pub(super) fn import(import_id: Option<String>, row: Option<i64>) -> Option<ImportRow> {
+    Some(ImportRow { import_id: ImportId::stored(import_id?), row: row? })
 }
 
 /// A currency's stored code.

@@ -38,6 +38,8 @@ diesel::table! {
         void_reason -> Nullable<Text>,
         open -> Bool,
         due_at -> Nullable<Timestamptz>,
+        import_id -> Nullable<Text>,
+        import_row -> Nullable<BigInt>,
     }
 }
 
@@ -90,10 +92,23 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    import_rows (import_key, row) {
+        import_key -> Uuid,
+        row -> BigInt,
+        customer_id -> Uuid,
+        payload -> Uuid,
+        effective_at -> Nullable<Timestamptz>,
+        grant_id -> Uuid,
+        recorded_at -> Timestamptz,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     customers,
     grants,
     usage_events,
     ledger_entries,
     requests,
+    import_rows,
 );

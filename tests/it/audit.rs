@@ -10,7 +10,7 @@ use crate::harness::child::creditd;
 use crate::harness::{Database, Options, Server, World, say, t0};
 
 /// What the owner of the tables may take back, as nobody else may.
-const UNLOCK: &str = "GRANT UPDATE, DELETE ON ledger_entries, requests, usage_events, grants, \
+const UNLOCK: &str = "GRANT UPDATE, DELETE ON ledger_entries, requests, import_rows, usage_events, grants, \
                       customers TO current_user";
 
 /// A rule, and what breaks it and no other.
@@ -61,6 +61,17 @@ const TAMPERINGS: &[(&str, &str)] = &[
         "UPDATE grants SET metrics = '{others}' WHERE type = 'units'",
     ),
     ("a grant's request id is kept", "DELETE FROM requests WHERE true"),
+    ("an imported grant's row is kept", "DELETE FROM import_rows WHERE row = 2"),
+    ("an imported grant's row is kept", "UPDATE import_rows SET row = 7 WHERE row = 2"),
+    (
+        "the rows of an import are kept together",
+        "UPDATE import_rows SET import_key = gen_random_uuid() WHERE row = 2",
+    ),
+    (
+        "a row of an import names a grant that it made",
+        "INSERT INTO import_rows SELECT import_key, 9, customer_id, payload, NULL, \
+         gen_random_uuid(), now() FROM import_rows WHERE row = 2",
+    ),
     (
         "what is reclaimed is consumed by the same event at once",
         "WITH moved AS (UPDATE usage_events SET first_sequence = last_sequence \
@@ -149,6 +160,7 @@ async fn books() -> Database {
     };
     usage.record_usage(late).await.expect("usage");
     usage.record_usage(say::usage("other", "e1", "tokens", "3")).await.expect("usage");
+    client.import("file", vec![say::row("third", "1"), say::row("fourth", "1")]).await;
     server.stop().await;
     database
 }
@@ -227,6 +239,8 @@ async fn the_service_may_not_tamper() {
         "TRUNCATE ledger_entries",
         "UPDATE requests SET request_id = 'r'",
         "DELETE FROM requests",
+        "UPDATE import_rows SET row = row + 1",
+        "DELETE FROM import_rows",
         "DELETE FROM usage_events",
         "DELETE FROM grants",
         "DELETE FROM customers",

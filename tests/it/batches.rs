@@ -3,7 +3,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use creditd::domain::amount::Amount;
-use creditd::domain::command::{Action, Command, CreateGrant, RecordUsage, UpdateGrant, VoidGrant};
+use creditd::domain::command::{
+    Action, Command, CreateGrant, GrantKey, RecordUsage, UpdateGrant, VoidGrant,
+};
 use creditd::domain::grant::{Category, Metadata, Notes, Priority, Scope};
 use creditd::domain::ids::{Customer, EventId, GrantId, Metric, RequestId};
 use creditd::domain::time::Windows;
@@ -105,7 +107,9 @@ impl Script {
             [self.rng.random_range(0..3)];
         let metrics = (0..self.rng.random_range(0..3)).map(|_| self.metric()).collect();
         let create = CreateGrant {
-            request_id: RequestId::parse(&format!("r{}", self.made.len())).expect("an id"),
+            key: GrantKey::Request(
+                RequestId::parse(&format!("r{}", self.made.len())).expect("an id"),
+            ),
             grant_id: GrantId(Uuid::from_u128(self.rng.random())),
             scope: Scope::units(metrics),
             amount: self.amount(40),
@@ -285,7 +289,7 @@ fn grant_id(of: &Customer, number: u32) -> GrantId {
 
 fn creation(of: &Customer, number: u32) -> Command {
     let create = CreateGrant {
-        request_id: RequestId::parse(&format!("r{number}")).expect("an id"),
+        key: GrantKey::Request(RequestId::parse(&format!("r{number}")).expect("an id")),
         grant_id: grant_id(of, number),
         scope: Scope::units(Vec::new()),
         amount: Amount::parse("1000", 0).expect("an amount"),

@@ -51,6 +51,8 @@ async fn a_grant_is_as_it_was_asked_for() {
             voided_at: None,
             void_reason: String::new(),
             created_by: "anonymous".into(),
+            import_id: String::new(),
+            import_row: 0,
         };
         assert_eq!(made, expected);
         assert!(uuid::Uuid::try_parse(&made.id).is_ok());

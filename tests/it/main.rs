@@ -19,6 +19,7 @@ mod crash;
 mod fields;
 mod fire;
 mod grants;
+mod import;
 mod limits;
 mod lists;
 mod luck;

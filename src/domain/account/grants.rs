@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::booking::{Cause, Posting};
-use super::{Account, Dirt, RequestRecord, Slot};
-use crate::domain::command::{CreateGrant, Outcome, UpdateGrant, VoidGrant};
+use super::{Account, Dirt, KeyRecord, Slot};
+use crate::domain::command::{CreateGrant, GrantKey, Outcome, UpdateGrant, VoidGrant};
 use crate::domain::entry::{EntryType, RuleChange};
 use crate::domain::grant::{Figures, Grant, Notes, Priority, Status, Voided};
 use crate::domain::refusal::Refusal;
@@ -19,13 +19,17 @@ impl Account {
         actor: &Arc<str>,
     ) -> Result<Outcome, Refusal> {
         let payload = create.payload();
-        if let Some(prior) = self.requests.get(&create.request_id) {
+        if let Some(prior) = self.keys.get(&create.key) {
             let same_start = match (create.effective_at, prior.effective_at) {
                 (Some(sent), Some(before)) => sent == before,
                 _ => true,
             };
-            if prior.payload != payload || !same_start {
-                return Err(Refusal::RequestIdReused);
+            let same = prior.customer == self.customer.key && prior.payload == payload;
+            if !same || !same_start {
+                return Err(match create.key {
+                    GrantKey::Request(_) => Refusal::RequestIdReused,
+                    GrantKey::Import(_) => Refusal::ImportRowReused,
+                });
             }
             let index = self.position(prior.grant_id).ok_or(Refusal::GrantNotFound)?;
             return Ok(self.outcome(index, true));
@@ -35,7 +39,7 @@ impl Account {
             self.check_expiry(end, effective_at)?;
         }
         let open = self.grants().filter(|grant| grant.figures.remaining.is_positive()).count();
-        if open >= limits::OPEN_GRANTS_MAX {
+        if open + self.rehearsed >= limits::OPEN_GRANTS_MAX {
             return Err(Refusal::TooManyOpenGrants { limit: limits::OPEN_GRANTS_MAX });
         }
         let grant = Grant {
@@ -52,20 +56,25 @@ impl Account {
             created_at: self.now,
             updated_at: self.now,
             created_by: Arc::clone(actor),
+            import: match &create.key {
+                GrantKey::Request(_) => None,
+                GrantKey::Import(row) => Some(row.clone()),
+            },
             voided: None,
         };
         let after = Figures::of_new(create.amount);
         let index = self.insert(Slot { grant, dirt: Dirt::New, open: true });
         let posting = Posting::new(index, EntryType::Granted, &Figures::default(), after)?;
         self.book(&posting, &Cause::call(actor, self.now));
-        let record = RequestRecord {
-            request_id: create.request_id.clone(),
+        let record = KeyRecord {
+            key: create.key.clone(),
+            customer: self.customer.key,
             payload,
             effective_at: create.effective_at,
             grant_id: create.grant_id,
         };
-        self.requests.insert(record.request_id.clone(), record.clone());
-        self.changes.requests.push(record);
+        self.keys.insert(record.key.clone(), record.clone());
+        self.changes.keys.push(record);
         Ok(self.outcome(index, false))
     }
 
@@ -129,7 +138,7 @@ impl Account {
         let index = self.position(void.grant_id).ok_or(Refusal::GrantNotFound)?;
         let grant = &self.slots[index].grant;
         match grant.status(self.now) {
-            Status::Voided => return Ok(self.outcome(index, false)),
+            Status::Voided => return Ok(self.outcome(index, true)),
             Status::Exhausted | Status::Expired => return Err(Refusal::GrantNotActive),
             Status::Pending | Status::Active => {}
         }

@@ -14,22 +14,24 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::amount::AmountError;
-use super::command::{Action, Command, Outcome};
+use super::command::{Action, Command, GrantKey, Outcome};
 use super::entry::Entry;
 use super::grant::Grant;
-use super::ids::{Customer, EventId, GrantId, RequestId};
+use super::ids::{Customer, EventId, GrantId};
 use super::order;
 use super::refusal::Refusal;
 use super::time::{Timestamp, Windows};
 use super::usage::UsageEvent;
 use crate::limits;
 
-/// What a request id did: enough to tell a repetition from another payload, and to find the
-/// grant it made.
+/// What a grant's key did: enough to tell a repetition from another payload, and to find the grant
+/// it made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestRecord {
+pub struct KeyRecord {
     /// The key.
-    pub request_id: RequestId,
+    pub key: GrantKey,
+    /// Whose grant it made: of a row of an import, it may be another customer's.
+    pub customer: Uuid,
     /// [`super::command::CreateGrant::payload`] of what was sent.
     pub payload: Uuid,
     /// `effective_at` as sent.
@@ -62,8 +64,8 @@ pub struct Changes {
     pub entries: Vec<Entry>,
     /// Usage events recorded.
     pub events: Vec<Arc<UsageEvent>>,
-    /// Request ids used.
-    pub requests: Vec<RequestRecord>,
+    /// Keys of grants used.
+    pub keys: Vec<KeyRecord>,
 }
 
 /// A customer's credits in hand.
@@ -80,7 +82,9 @@ pub struct Account {
     /// commands name.
     slots: Vec<Slot>,
     events: HashMap<EventId, Arc<UsageEvent>>,
-    requests: HashMap<RequestId, RequestRecord>,
+    keys: HashMap<GrantKey, KeyRecord>,
+    /// Grants that a dry run has decided to make, which count as open ones.
+    rehearsed: usize,
     changes: Changes,
 }
 
@@ -109,7 +113,8 @@ impl Account {
             windows,
             slots: Vec::new(),
             events: HashMap::new(),
-            requests: HashMap::new(),
+            keys: HashMap::new(),
+            rehearsed: 0,
             changes: Changes::default(),
         }
     }
@@ -154,9 +159,14 @@ impl Account {
         self.events.insert(event.event_id.clone(), Arc::new(event));
     }
 
-    /// Adds what a request id did before.
-    pub fn remember_request(&mut self, request: RequestRecord) {
-        self.requests.insert(request.request_id.clone(), request);
+    /// Adds what a grant's key did before.
+    pub fn remember_key(&mut self, record: KeyRecord) {
+        self.keys.insert(record.key.clone(), record);
+    }
+
+    /// Counts grants as open that a dry run has decided to make.
+    pub fn rehearse(&mut self, grants: usize) {
+        self.rehearsed = grants;
     }
 
     /// Sets the instant of the decisions to come and books what has fallen due by then.
@@ -200,7 +210,7 @@ impl Account {
         self.known |= self.is_dirty();
         self.changes = Changes::default();
         self.events.clear();
-        self.requests.clear();
+        self.keys.clear();
         let (now, windows) = (self.now, self.windows);
         self.slots.retain_mut(|slot| {
             // Its row was written, or is as it was.

@@ -6,26 +6,26 @@
 use std::collections::{BTreeMap, HashMap};
 
 use diesel::IntoSql as _;
-use diesel::sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Numeric, Text, Timestamptz};
+use diesel::sql_types::Array;
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use uuid::Uuid;
 
 use super::super::error::{Error, Result};
 use super::super::rows::{EventRow, GrantRow, GrantSqlType, grant_columns};
-use super::super::schema::{customers, requests};
+use super::super::schema::customers;
 use super::super::statement::Statement;
-use super::Accounts;
-use crate::domain::account::{Account, RequestRecord, Standing};
-use crate::domain::command::{Action, Command};
+use super::prior::{ImportRowRow, RequestRow};
+use super::{Accounts, prior};
+use crate::domain::account::{Account, KeyRecord, Standing};
+use crate::domain::command::{Action, Command, GrantKey};
 use crate::domain::grant::Grant;
 use crate::domain::ids::{Customer, GrantId, RequestId};
+use crate::domain::import::ImportRow;
 use crate::domain::time::{Timestamp, Windows};
 
 struct Lock;
 struct Peek;
 struct OpenGrants;
-struct PriorEvents;
-struct PriorRequests;
 struct NamedGrants;
 
 /// What a batch of commands needs to be decided.
@@ -35,6 +35,7 @@ pub struct Wanted {
     customers: BTreeMap<Uuid, Customer>,
     events: Vec<(Uuid, String)>,
     requests: Vec<(Uuid, String)>,
+    import_rows: Vec<(Uuid, ImportRow)>,
     grants: Vec<(Uuid, Uuid)>,
 }
 
@@ -67,9 +68,10 @@ impl Wanted {
         let key = command.customer.key;
         self.customers.entry(key).or_insert_with(|| command.customer.clone());
         match &command.action {
-            Action::CreateGrant(create) => {
-                self.requests.push((key, create.request_id.as_str().to_owned()));
-            }
+            Action::CreateGrant(create) => match &create.key {
+                GrantKey::Request(id) => self.requests.push((key, id.as_str().to_owned())),
+                GrantKey::Import(row) => self.import_rows.push((key, row.clone())),
+            },
             Action::UpdateGrant(update) => self.grants.push((key, update.grant_id.0)),
             Action::VoidGrant(void) => self.grants.push((key, void.grant_id.0)),
             Action::RecordUsage(usage) => {
@@ -110,14 +112,13 @@ async fn read_standings<Id: Send + 'static>(
     Ok(statement.load(&mut conn).await?)
 }
 
-type RequestRow = (Uuid, String, Uuid, Option<Timestamp>, Uuid, Timestamp);
-
 /// What was read for a batch.
 pub(super) struct Loaded {
     open: Vec<GrantRow>,
     named: Vec<GrantRow>,
     events: Vec<EventRow>,
     requests: Vec<(RequestRow, GrantRow)>,
+    import_rows: Vec<(ImportRowRow, GrantRow)>,
 }
 
 impl Loaded {
@@ -128,13 +129,20 @@ impl Loaded {
         cached: &Accounts,
     ) -> Result<Self> {
         let unknown = wanted.customers().filter(|key| !cached.contains_key(key)).collect();
-        let (open, named, events, requests) = tokio::join!(
+        let (open, named, events, requests, import_rows) = tokio::join!(
             open_grants(conn, unknown),
             named_grants(conn, &wanted.grants),
-            prior_events(conn, &wanted.events),
-            prior_requests(conn, &wanted.requests),
+            prior::events(conn, &wanted.events),
+            prior::requests(conn, &wanted.requests),
+            prior::import_rows(conn, &wanted.import_rows),
         );
-        Ok(Self { open: open?, named: named?, events: events?, requests: requests? })
+        Ok(Self {
+            open: open?,
+            named: named?,
+            events: events?,
+            requests: requests?,
+            import_rows: import_rows?,
+        })
     }
 
     /// Reads the open grants of those whose cached account another replica has made stale, which
@@ -191,93 +199,6 @@ async fn named_grants(
     Ok(statement.load(&mut conn).await?)
 }
 
-/// The SQL type of an [`EventRow`].
-pub(in super::super) type EventSqlType = (
-    diesel::sql_types::Uuid,
-    Text,
-    Text,
-    Numeric,
-    Numeric,
-    Numeric,
-    Timestamptz,
-    Timestamptz,
-    Nullable<BigInt>,
-    Nullable<BigInt>,
-    Bool,
-    Bool,
-    Nullable<Jsonb>,
-    Nullable<Array<diesel::sql_types::Uuid>>,
-    Nullable<Array<Numeric>>,
-);
-
-/// The columns of an [`EventRow`], of a usage event called `u` and what it drew called `l`.
-macro_rules! event_columns {
-    () => {
-        "u.customer_id, u.event_id, u.metric, u.quantity, u.uncovered, u.reversed, u.timestamp, \
-         u.recorded_at, u.first_sequence, u.last_sequence, u.timestamp_given, u.reject, \
-         u.metadata, l.grant_ids, l.amounts"
-    };
-}
-/// What a usage event called `u` drew, called `l`.
-macro_rules! event_draws {
-    () => {
-        " LEFT JOIN LATERAL (SELECT array_agg(e.grant_id ORDER BY e.sequence) AS grant_ids, \
-         array_agg(e.amount ORDER BY e.sequence) AS amounts FROM ledger_entries e \
-         WHERE e.customer_id = u.customer_id \
-         AND e.sequence BETWEEN u.first_sequence AND u.last_sequence \
-         AND e.type = 'consumed') l ON u.first_sequence IS NOT NULL"
-    };
-}
-pub(in super::super) use {event_columns, event_draws};
-
-async fn prior_events(
-    mut conn: &AsyncPgConnection,
-    wanted: &[(Uuid, String)],
-) -> Result<Vec<EventRow>> {
-    if wanted.is_empty() {
-        return Ok(Vec::new());
-    }
-    let (customers, ids) = keys(wanted);
-    let statement = Statement::<PriorEvents, EventSqlType, _>::new(
-        concat!("SELECT ", event_columns!(), " FROM unnest("),
-        (customers.into_sql::<Array<diesel::sql_types::Uuid>>(), ids.into_sql::<Array<Text>>()),
-        concat!(
-            ") AS x(customer_id, event_id) CROSS JOIN LATERAL (SELECT * FROM usage_events \
-             WHERE customer_id = x.customer_id AND event_id = x.event_id LIMIT 1) u",
-            event_draws!()
-        ),
-    );
-    Ok(statement.load(&mut conn).await?)
-}
-
-async fn prior_requests(
-    mut conn: &AsyncPgConnection,
-    wanted: &[(Uuid, String)],
-) -> Result<Vec<(RequestRow, GrantRow)>> {
-    if wanted.is_empty() {
-        return Ok(Vec::new());
-    }
-    let (customers, ids) = keys(wanted);
-    let statement = Statement::<PriorRequests, (requests::SqlType, GrantSqlType), _>::new(
-        concat!(
-            "SELECT r.customer_id, r.request_id, r.payload, r.effective_at, r.grant_id, \
-             r.recorded_at, ",
-            grant_columns!(),
-            " FROM unnest("
-        ),
-        (customers.into_sql::<Array<diesel::sql_types::Uuid>>(), ids.into_sql::<Array<Text>>()),
-        ") AS x(customer_id, request_id) CROSS JOIN LATERAL (SELECT * FROM requests \
-         WHERE customer_id = x.customer_id AND request_id = x.request_id LIMIT 1) r \
-         CROSS JOIN LATERAL (SELECT * FROM grants \
-         WHERE customer_id = x.customer_id AND id = r.grant_id LIMIT 1) g",
-    );
-    Ok(statement.load(&mut conn).await?)
-}
-
-fn keys(wanted: &[(Uuid, String)]) -> (Vec<Uuid>, Vec<&str>) {
-    wanted.iter().map(|(customer, id)| (*customer, id.as_str())).unzip()
-}
-
 /// Puts together the accounts that a batch decides on.
 pub(super) fn assemble(
     wanted: &Wanted,
@@ -321,15 +242,31 @@ pub(super) fn assemble(
         account_of(&mut accounts, row.customer_id)?.remember_event(row.try_into()?);
     }
     for ((key, request_id, payload, effective_at, grant_id, _), grant) in loaded.requests {
-        let request = RequestRecord {
-            request_id: RequestId::stored(request_id),
+        let account = account_of(&mut accounts, key)?;
+        account.remember_key(KeyRecord {
+            key: GrantKey::Request(RequestId::stored(request_id)),
+            customer: key,
             payload,
             effective_at,
             grant_id: GrantId(grant_id),
-        };
-        let account = account_of(&mut accounts, key)?;
-        account.remember_request(request);
+        });
         account.name_grant(grant.try_into()?);
+    }
+    for ((place, customer, payload, effective_at, grant_id), grant) in loaded.import_rows {
+        // PostgreSQL counts from 1.
+        let asked = usize::try_from(place - 1).ok().and_then(|place| wanted.import_rows.get(place));
+        let (asking, row) = asked.ok_or_else(|| Error::corrupt("a row nobody asked for"))?;
+        let account = account_of(&mut accounts, *asking)?;
+        account.remember_key(KeyRecord {
+            key: GrantKey::Import(row.clone()),
+            customer,
+            payload,
+            effective_at,
+            grant_id: GrantId(grant_id),
+        });
+        if customer == *asking {
+            account.name_grant(grant.try_into()?);
+        }
     }
     Ok(accounts)
 }

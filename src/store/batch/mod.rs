@@ -7,6 +7,7 @@
 //! 2. [`Batch::save`]: write rows, figures, entries, revisions and COMMIT, all in one pipeline.
 
 mod load;
+mod prior;
 mod save;
 
 use std::collections::HashMap;
@@ -16,7 +17,7 @@ use futures_util::future::join_all;
 use uuid::Uuid;
 
 pub use load::Wanted;
-pub(super) use load::{EventSqlType, event_columns, event_draws};
+pub(super) use prior::{EventSqlType, event_columns, event_draws};
 
 use super::clock::Clock;
 use super::connection::Connection;

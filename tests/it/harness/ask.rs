@@ -3,7 +3,9 @@
 
 use chrono::{DateTime, Utc};
 use creditd::pb;
+use creditd::pb::import_grants_request::Message;
 use creditd::store::Clock;
+use futures_util::{TryStreamExt as _, stream};
 use tonic::Status;
 
 use super::{Client, World};
@@ -87,6 +89,50 @@ impl Client {
         request: pb::ListUsageEventsRequest,
     ) -> Tried<pb::ListUsageEventsResponse> {
         Ok(self.usage.clone().list_usage_events(request).await?.into_inner())
+    }
+
+    /// Imports batches, each with the number of its first row, one response for each.
+    pub async fn try_import(
+        &self,
+        import_id: &str,
+        dry_run: bool,
+        batches: Vec<(i64, Vec<pb::CreateGrantRequest>)>,
+    ) -> Tried<Vec<pb::ImportGrantsResponse>> {
+        let header = pb::ImportHeader { import_id: import_id.to_owned(), dry_run };
+        let header = Message::Header(header);
+        let batches = batches
+            .into_iter()
+            .map(|(first_row, rows)| Message::Batch(pb::ImportBatch { first_row, rows }));
+        let messages = std::iter::once(header)
+            .chain(batches)
+            .map(|message| pb::ImportGrantsRequest { message: Some(message) });
+        let answers = self.credits.clone().import_grants(stream::iter(messages)).await?;
+        answers.into_inner().try_collect().await
+    }
+
+    /// Imports rows from 1 on, and gives the last response with all results.
+    pub async fn import(
+        &self,
+        import_id: &str,
+        rows: Vec<pb::CreateGrantRequest>,
+    ) -> pb::ImportGrantsResponse {
+        let batches = rows.chunks(1_000).zip(0_i64..);
+        let batches = batches.map(|(rows, at)| (at * 1_000 + 1, rows.to_vec())).collect();
+        let answers = self.try_import(import_id, false, batches).await.expect("an import");
+        let mut last = answers.last().cloned().unwrap_or_default();
+        last.results = answers.into_iter().flat_map(|answer| answer.results).collect();
+        last
+    }
+
+    /// Voids an import's grants, and gives every report.
+    pub async fn try_void_import(
+        &self,
+        import_id: &str,
+        reason: &str,
+    ) -> Tried<Vec<pb::VoidGrantsResponse>> {
+        let request =
+            pb::VoidGrantsRequest { import_id: import_id.to_owned(), reason: reason.to_owned() };
+        self.credits.clone().void_grants(request).await?.into_inner().try_collect().await
     }
 
     /// Makes a grant, which must be new.

@@ -40,6 +40,11 @@ pub fn money(customer: &str, amount: &str, currency: &str) -> pb::CreateGrantReq
     }
 }
 
+/// A row of an import: a unit grant open to any metric, for ever.
+pub fn row(customer: &str, amount: &str) -> pb::CreateGrantRequest {
+    pb::CreateGrantRequest { request_id: String::new(), ..units(customer, amount) }
+}
+
 /// Usage now, overage allowed.
 pub fn usage(customer: &str, event: &str, metric: &str, quantity: &str) -> pb::RecordUsageRequest {
     pb::RecordUsageRequest {

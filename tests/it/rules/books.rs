@@ -3,12 +3,12 @@
 //! the store writes are written back, so that a change the account fails to mark gets lost here
 //! as it would there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use creditd::domain::account::{Account, RequestRecord, Standing};
+use creditd::domain::account::{Account, KeyRecord, Standing};
 use creditd::domain::amount::Amount;
 use creditd::domain::balance::{Balance, PayingFor};
-use creditd::domain::command::{Action, Command, Outcome};
+use creditd::domain::command::{Action, Command, GrantKey, Outcome};
 use creditd::domain::entry::Entry;
 use creditd::domain::grant::Grant;
 use creditd::domain::ids::GrantId;
@@ -36,7 +36,7 @@ pub struct Books {
     standing: Option<Standing>,
     grants: BTreeMap<GrantId, Row>,
     events: BTreeMap<String, UsageEvent>,
-    requests: BTreeMap<String, RequestRecord>,
+    keys: HashMap<GrantKey, KeyRecord>,
     ledger: Vec<Entry>,
     cached: [Option<Account>; REPLICAS],
 }
@@ -48,7 +48,7 @@ impl Books {
             standing: None,
             grants: BTreeMap::new(),
             events: BTreeMap::new(),
-            requests: BTreeMap::new(),
+            keys: HashMap::new(),
             ledger: Vec::new(),
             cached: [None, None],
         }
@@ -102,10 +102,10 @@ impl Books {
     fn name(&self, account: &mut Account, command: &Command) {
         let named = match &command.action {
             Action::CreateGrant(create) => {
-                let request = self.requests.get(create.request_id.as_str());
-                request.map(|request| {
-                    account.remember_request(request.clone());
-                    request.grant_id
+                let record = self.keys.get(&create.key);
+                record.map(|record| {
+                    account.remember_key(record.clone());
+                    record.grant_id
                 })
             }
             Action::UpdateGrant(update) => Some(update.grant_id),
@@ -154,9 +154,9 @@ impl Books {
             let before = self.events.insert(key, UsageEvent::clone(event));
             assert!(before.is_none(), "an event recorded twice");
         }
-        for request in &account.changes().requests {
-            let before = self.requests.insert(request.request_id.to_string(), request.clone());
-            assert!(before.is_none(), "a request id used twice");
+        for record in &account.changes().keys {
+            let before = self.keys.insert(record.key.clone(), record.clone());
+            assert!(before.is_none(), "a key used twice");
         }
         self.ledger.extend(account.changes().entries.iter().cloned());
         self.standing = Some(account.standing());

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta};
 use creditd::domain::amount::Amount;
 use creditd::domain::balance::Balance;
-use creditd::domain::command::{self, Action, Command, CreateGrant, Outcome, RecordUsage};
+use creditd::domain::command::{
+    self, Action, Command, CreateGrant, GrantKey, Outcome, RecordUsage,
+};
 use creditd::domain::currency::Currency;
 use creditd::domain::entry::{Entry, EntryType};
 use creditd::domain::grant::{self, Grant, Metadata, Priority};
@@ -143,7 +145,7 @@ fn action(call: &Call) -> Action {
 fn create_grant(create: &words::Create) -> CreateGrant {
     let kind = create.category.map(category);
     CreateGrant {
-        request_id: RequestId::parse(&create.key.to_string()).expect("an id"),
+        key: GrantKey::Request(RequestId::parse(&create.key.to_string()).expect("an id")),
         grant_id: grant_id(create.grant),
         scope: scope(&create.scope),
         amount: Amount::from_units(create.amount),

@@ -136,7 +136,7 @@ impl Naive {
     fn void(&mut self, void: &Void, by: &'static str, now: Micros) -> Result<Reply, No> {
         let view = self.view(void.grant, now)?;
         match view.status {
-            Status::Voided => return Ok(Reply::Grant { view, replayed: false }),
+            Status::Voided => return Ok(Reply::Grant { view, replayed: true }),
             Status::Exhausted | Status::Expired => return Err(No::GrantNotActive),
             Status::Pending | Status::Active => {}
         }

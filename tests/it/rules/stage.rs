@@ -127,6 +127,7 @@ pub fn grant(view: &View) -> Grant {
         created_at: instant(view.created),
         updated_at: instant(view.updated),
         created_by: "ops".into(),
+        import: None,
         voided: view.voided_at.as_ref().map(|(at, reason)| creditd::domain::grant::Voided {
             at: instant(*at),
             reason: reason.as_str().into(),

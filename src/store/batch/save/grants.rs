@@ -11,6 +11,7 @@ use super::super::super::statement::Statement;
 use super::super::{Running, run};
 use super::{Of, amounts, column};
 use crate::domain::grant::Grant;
+use crate::domain::import::ImportRow;
 use crate::domain::time::Timestamp;
 
 struct Insert;
@@ -30,15 +31,19 @@ fn due_at(of: &Row<'_>) -> Option<Timestamp> {
     of.row.due_at(of.account.now(), of.account.windows())
 }
 
+fn import<'a>(of: &Row<'a>) -> Option<&'a ImportRow> {
+    of.row.import.as_ref()
+}
+
 pub(super) fn insert<'c>(conn: &'c AsyncPgConnection, rows: &[Row<'_>]) -> Result<Running<'c>> {
     let statement = Statement::<Insert, (), _>::new(
         "INSERT INTO grants (customer_id, id, sequence, type, currency, metrics, amount, \
          priority, category, effective_at, expires_at, description, metadata, remaining, held, \
          consumed, expired, voided, created_at, updated_at, created_by, voided_at, void_reason, \
-         open, due_at) \
+         open, due_at, import_id, import_row) \
          SELECT x.c1, x.c2, x.c3, x.c4, x.c5, string_to_array(x.c6, E'\\x1f'), x.c7, x.c8, x.c9, \
          x.c10, x.c11, x.c12, x.c13, x.c14, x.c15, x.c16, x.c17, x.c18, x.c19, x.c20, x.c21, \
-         x.c22, x.c23, x.c24, x.c25 FROM unnest(",
+         x.c22, x.c23, x.c24, x.c25, x.c26, x.c27 FROM unnest(",
         (
             column::<SqlUuid, _, _>(rows, |of| of.key),
             column::<SqlUuid, _, _>(rows, |of| of.row.id.0),
@@ -65,9 +70,11 @@ pub(super) fn insert<'c>(conn: &'c AsyncPgConnection, rows: &[Row<'_>]) -> Resul
             column::<Nullable<Text>, _, _>(rows, |of| of.row.voided.as_ref().map(|v| &*v.reason)),
             column::<Bool, _, _>(rows, is_open),
             column::<Nullable<Timestamptz>, _, _>(rows, due_at),
+            column::<Nullable<Text>, _, _>(rows, |of| import(of).map(|row| row.import_id.as_str())),
+            column::<Nullable<BigInt>, _, _>(rows, |of| import(of).map(|row| row.row)),
         ),
         ") AS x(c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15, c16, c17, c18, \
-         c19, c20, c21, c22, c23, c24, c25)",
+         c19, c20, c21, c22, c23, c24, c25, c26, c27)",
     );
     Ok(run(conn, statement))
 }

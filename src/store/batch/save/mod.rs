@@ -16,6 +16,8 @@ use super::super::statement::Statement;
 use super::{Accounts, Running, run};
 use crate::domain::account::{Account, Standing};
 use crate::domain::amount::Amount;
+use crate::domain::command::GrantKey;
+use crate::domain::import::ImportRow;
 
 struct InsertCustomers;
 struct UpdateCustomers;
@@ -45,6 +47,7 @@ pub(super) fn statements<'c>(
     let mut events = Vec::new();
     let mut entries = Vec::new();
     let mut requests = Vec::new();
+    let mut import_rows = Vec::new();
     for account in dirty {
         let key = account.customer().key;
         let changes = account.changes();
@@ -54,12 +57,22 @@ pub(super) fn statements<'c>(
         figures.extend(account.grants_with_new_figures().map(|row| Of { key, account, row }));
         events.extend(changes.events.iter().map(|event| Of { key, account, row: &**event }));
         entries.extend(changes.entries.iter().map(|row| Of { key, account, row }));
-        requests.extend(changes.requests.iter().map(|row| Of { key, account, row }));
+        for row in &changes.keys {
+            let of = Of { key, account, row };
+            match &row.key {
+                GrantKey::Request(id) => requests.push((id, of)),
+                GrantKey::Import(row) => import_rows.push((row, of)),
+            }
+        }
     }
     // In the order of the index: neighbours land on the same page.
     events.sort_unstable_by(|a, b| (a.key, &a.row.event_id).cmp(&(b.key, &b.row.event_id)));
 
-    let mut all = Vec::with_capacity(9);
+    // Two batches may meet in these rows without having met in a customer's lock: in one order.
+    import_rows
+        .sort_by_key(|(row, _): &records::Used<'_, ImportRow>| (row.import_id.key(), row.row));
+
+    let mut all = Vec::with_capacity(10);
     all.extend(some(&new, |rows| Ok(insert_customers(conn, rows)))?);
     all.extend(some(&known, |rows| Ok(update_customers(conn, rows)))?);
     all.extend(some(&made, |rows| grants::insert(conn, rows))?);
@@ -68,6 +81,7 @@ pub(super) fn statements<'c>(
     all.extend(some(&events, |rows| records::insert_events(conn, rows))?);
     all.extend(some(&entries, |rows| records::insert_entries(conn, rows))?);
     all.extend(some(&requests, |rows| Ok(records::insert_requests(conn, rows)))?);
+    all.extend(some(&import_rows, |rows| Ok(records::insert_import_rows(conn, rows)))?);
     Ok(all)
 }
 

@@ -8,14 +8,19 @@ use super::super::super::rows::{change_json, entry_type_name, metadata_json};
 use super::super::super::statement::Statement;
 use super::super::{Running, run};
 use super::{Of, amounts, column};
-use crate::domain::account::RequestRecord;
+use crate::domain::account::KeyRecord;
 use crate::domain::entry::Entry;
-use crate::domain::ids::EventId;
+use crate::domain::ids::{EventId, RequestId};
+use crate::domain::import::ImportRow;
 use crate::domain::usage::{Uncovered, UsageEvent};
 
 struct InsertEvents;
 struct InsertEntries;
 struct InsertRequests;
+struct InsertImportRows;
+
+/// A key that was used, and what for.
+pub(super) type Used<'a, K> = (&'a K, Of<'a, KeyRecord>);
 
 pub(super) fn insert_events<'c>(
     conn: &'c AsyncPgConnection,
@@ -77,18 +82,39 @@ pub(super) fn insert_entries<'c>(
 
 pub(super) fn insert_requests<'c>(
     conn: &'c AsyncPgConnection,
-    rows: &[Of<'_, RequestRecord>],
+    rows: &[Used<'_, RequestId>],
 ) -> Running<'c> {
     let statement = Statement::<InsertRequests, (), _>::new(
         "INSERT INTO requests (customer_id, request_id, payload, effective_at, grant_id, \
          recorded_at) SELECT * FROM unnest(",
         (
-            column::<SqlUuid, _, _>(rows, |of| of.key),
-            column::<Text, _, _>(rows, |of| of.row.request_id.as_str()),
-            column::<SqlUuid, _, _>(rows, |of| of.row.payload),
-            column::<Nullable<Timestamptz>, _, _>(rows, |of| of.row.effective_at),
-            column::<SqlUuid, _, _>(rows, |of| of.row.grant_id.0),
-            column::<Timestamptz, _, _>(rows, |of| of.account.now()),
+            column::<SqlUuid, _, _>(rows, |(_, of)| of.key),
+            column::<Text, _, _>(rows, |(id, _)| id.as_str()),
+            column::<SqlUuid, _, _>(rows, |(_, of)| of.row.payload),
+            column::<Nullable<Timestamptz>, _, _>(rows, |(_, of)| of.row.effective_at),
+            column::<SqlUuid, _, _>(rows, |(_, of)| of.row.grant_id.0),
+            column::<Timestamptz, _, _>(rows, |(_, of)| of.account.now()),
+        ),
+        ")",
+    );
+    run(conn, statement)
+}
+
+pub(super) fn insert_import_rows<'c>(
+    conn: &'c AsyncPgConnection,
+    rows: &[Used<'_, ImportRow>],
+) -> Running<'c> {
+    let statement = Statement::<InsertImportRows, (), _>::new(
+        "INSERT INTO import_rows (import_key, row, customer_id, payload, effective_at, grant_id, \
+         recorded_at) SELECT * FROM unnest(",
+        (
+            column::<SqlUuid, _, _>(rows, |(row, _)| row.import_id.key()),
+            column::<BigInt, _, _>(rows, |(row, _)| row.row),
+            column::<SqlUuid, _, _>(rows, |(_, of)| of.key),
+            column::<SqlUuid, _, _>(rows, |(_, of)| of.row.payload),
+            column::<Nullable<Timestamptz>, _, _>(rows, |(_, of)| of.row.effective_at),
+            column::<SqlUuid, _, _>(rows, |(_, of)| of.row.grant_id.0),
+            column::<Timestamptz, _, _>(rows, |(_, of)| of.account.now()),
         ),
         ")",
     );

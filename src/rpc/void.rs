@@ -1,0 +1,130 @@
+//! VoidGrants: what an import made, taken back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
+use tonic::Status;
+use uuid::Uuid;
+
+use super::fields::Fields;
+use super::{Services, convert, status};
+use crate::domain::amount::Amount;
+use crate::domain::command::{Action, Command, Outcome, VoidGrant};
+use crate::domain::currency::Currency;
+use crate::domain::grant::{Scope, Status as GrantStatus};
+use crate::domain::ids::ImportId;
+use crate::domain::time::Timestamp;
+use crate::engine::{Failure, Reply};
+use crate::store::{GrantFilter, OwnedGrant};
+use crate::{limits, pb};
+
+/// What a call reports.
+pub(super) type Progress = BoxStream<'static, Result<pb::VoidGrantsResponse, Status>>;
+
+/// Reads the request; the stream then does the work, piece by piece, as the caller takes what it
+/// reports.
+pub(super) fn serve(
+    services: Services,
+    request: &pb::VoidGrantsRequest,
+) -> Result<Progress, Status> {
+    let mut fields = Fields::default();
+    let import_id = fields.take("import_id", ImportId::parse(&request.import_id));
+    fields.reason(&request.reason);
+    let Some(import_id) = import_id else { return Err(fields.refuse()) };
+    fields.check()?;
+    let undoing = Undoing {
+        services,
+        filter: GrantFilter { import_id: Some(import_id), ..GrantFilter::default() },
+        reason: request.reason.as_str().into(),
+        after: None,
+        totals: Totals::default(),
+    };
+    let reports = stream::try_unfold(Some(undoing), async |undoing| {
+        let Some(mut undoing) = undoing else { return Ok(None) };
+        let more = undoing.piece().await?;
+        let report = undoing.totals.report();
+        Ok(Some((report, more.then_some(undoing))))
+    });
+    Ok(reports.boxed())
+}
+
+/// A call that is under way.
+struct Undoing {
+    services: Services,
+    filter: GrantFilter,
+    reason: Arc<str>,
+    after: Option<(Timestamp, Uuid)>,
+    totals: Totals,
+}
+
+impl Undoing {
+    /// Voids the next grants; false where they were the last.
+    async fn piece(&mut self) -> Result<bool, Status> {
+        if self.services.closing.is_cancelled() {
+            return Err(status::draining());
+        }
+        let most = limits::VOID_GRANTS_AT_ONCE;
+        let grants = self.services.store.list_grants(&self.filter, self.after, most).await;
+        let grants = grants.map_err(status::of_store)?;
+        let more = i64::try_from(grants.len()).is_ok_and(|found| found == most);
+        self.after = grants.last().map(|last| (last.grant.created_at, last.grant.id.0));
+        let mut commands = Vec::with_capacity(grants.len());
+        for found in grants {
+            match found.grant.status(found.now) {
+                GrantStatus::Pending | GrantStatus::Active => commands.push(self.command(found)),
+                _ => self.totals.skipped += 1,
+            }
+        }
+        for reply in self.services.engine.enqueue(commands, None).await.replies().await {
+            self.totals.add(reply)?;
+        }
+        Ok(more)
+    }
+
+    fn command(&self, found: OwnedGrant) -> Command {
+        let void = VoidGrant { grant_id: found.grant.id, reason: Arc::clone(&self.reason) };
+        let actor = Arc::clone(&self.services.actor);
+        Command { customer: found.customer, actor, action: Action::VoidGrant(Box::new(void)) }
+    }
+}
+
+/// What a call has done so far.
+#[derive(Default)]
+struct Totals {
+    voided: i64,
+    skipped: i64,
+    /// By currency; none for units. The scope is one of those that were voided.
+    amounts: BTreeMap<Option<&'static str>, (Scope, Amount)>,
+}
+
+impl Totals {
+    fn add(&mut self, reply: Reply) -> Result<(), Status> {
+        match reply {
+            Ok(Outcome::Grant { grant, replayed: false, .. }) => {
+                self.voided += 1;
+                let kind = grant.scope.currency().map(Currency::code);
+                let (_, total) = self.amounts.entry(kind).or_insert((grant.scope, Amount::ZERO));
+                let sum = total.plus(grant.figures.voided);
+                *total = sum.map_err(|error| status::unexpected(&error))?;
+            }
+            // Somebody else voided it, or spent the last of it, a moment ago.
+            Ok(_) | Err(Failure::Refused(_)) => self.skipped += 1,
+            Err(failure) => return Err(status::of_failure(failure)),
+        }
+        Ok(())
+    }
+
+    fn report(&self) -> pb::VoidGrantsResponse {
+        let amounts: Vec<pb::VoidedAmount> =
+            self.amounts.values().map(|(scope, total)| convert::voided(scope, *total)).collect();
+        let amount_voided = match amounts.as_slice() {
+            [] => Amount::ZERO.to_string(),
+            [only] => only.amount.clone(),
+            _ => String::new(),
+        };
+        let (voided, skipped) = (self.voided, self.skipped);
+        pb::VoidGrantsResponse { voided, skipped, amount_voided, amounts }
+    }
+}
