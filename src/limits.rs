@@ -81,6 +81,9 @@ pub const LANE_QUEUE_DEFAULT: u32 = 10_000;
 pub const LANE_STREAM_QUEUE: u32 = 4_000;
 /// Grants kept in one lane's cache between batches, long notes counting as several: about 25 MB.
 pub const LANE_CACHE_GRANTS: usize = 50_000;
+/// Open grants from which on an account that only imports and time have asked for is kept in the
+/// cache: about where loading them costs as much as all else that a row of an import takes.
+pub const UNUSED_ACCOUNT_GRANTS_KEPT: usize = 8;
 /// How long a batch is retried while the database is away, before its callers get UNAVAILABLE:
 /// longer than a restart of PostgreSQL, shorter than a caller's patience.
 pub const BATCH_RETRY_FOR: Duration = Duration::from_secs(10);

@@ -23,6 +23,20 @@ pub struct Command {
     pub action: Action,
 }
 
+impl Command {
+    /// The row of an import that it is.
+    #[must_use]
+    pub fn import_row(&self) -> Option<&ImportRow> {
+        match &self.action {
+            Action::CreateGrant(create) => match &create.key {
+                GrantKey::Import(row) => Some(row),
+                GrantKey::Request(_) => None,
+            },
+            _ => None,
+        }
+    }
+}
+
 /// What to do.
 #[derive(Debug, Clone)]
 pub enum Action {

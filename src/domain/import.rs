@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::command::{Action, Command, GrantKey};
+use super::command::Command;
 use super::ids::ImportId;
 use super::refusal::Refusal;
 
@@ -31,7 +31,7 @@ impl<'a> Claims<'a> {
     /// # Errors
     /// [`Refusal::ImportRowReused`] where another customer has the row.
     pub fn check(&self, command: &Command) -> Result<(), Refusal> {
-        let claimed = row_of(command).and_then(|row| self.0.get(row));
+        let claimed = command.import_row().and_then(|row| self.0.get(row));
         match claimed {
             Some(customer) if *customer != command.customer.key => Err(Refusal::ImportRowReused),
             _ => Ok(()),
@@ -40,18 +40,8 @@ impl<'a> Claims<'a> {
 
     /// Notes that the command was carried out.
     pub fn note(&mut self, command: &'a Command) {
-        if let Some(row) = row_of(command) {
+        if let Some(row) = command.import_row() {
             self.0.insert(row, command.customer.key);
         }
-    }
-}
-
-fn row_of(command: &Command) -> Option<&ImportRow> {
-    match &command.action {
-        Action::CreateGrant(create) => match &create.key {
-            GrantKey::Import(row) => Some(row),
-            GrantKey::Request(_) => None,
-        },
-        _ => None,
     }
 }

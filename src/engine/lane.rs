@@ -200,7 +200,7 @@ impl Lane {
         self.due.leave(accounts.values().filter_map(|account| account.due_next()).min());
         for (key, mut account) in accounts {
             account.committed();
-            if account.is_known() {
+            if account.is_worth_keeping() {
                 self.cache.put(key, account);
             }
         }

@@ -85,6 +85,8 @@ pub struct Account {
     keys: HashMap<GrantKey, KeyRecord>,
     /// Grants that a dry run has decided to make, which count as open ones.
     rehearsed: usize,
+    /// Whether anybody but an import and time has asked for it.
+    in_use: bool,
     changes: Changes,
 }
 
@@ -115,6 +117,7 @@ impl Account {
             events: HashMap::new(),
             keys: HashMap::new(),
             rehearsed: 0,
+            in_use: false,
             changes: Changes::default(),
         }
     }
@@ -186,6 +189,7 @@ impl Account {
     /// # Errors
     /// A [`Refusal`]; then nothing of the command was done.
     pub fn apply(&mut self, command: &Command) -> Result<Outcome, Refusal> {
+        self.in_use |= command.import_row().is_none() && !matches!(command.action, Action::BookDue);
         match &command.action {
             Action::CreateGrant(create) => self.create_grant(create, &command.actor),
             Action::UpdateGrant(update) => self.update_grant(update, &command.actor),
@@ -296,6 +300,15 @@ impl Account {
     pub fn due_next(&self) -> Option<Timestamp> {
         let changed = self.with_dirt(|dirt| dirt >= Dirt::Terms);
         changed.filter_map(|grant| grant.due_at(self.now, &self.windows)).min()
+    }
+
+    /// Whether the account should be kept between batches. A million customers that an import
+    /// meets once each would fill a cache with accounts that nobody asks for again; those with many
+    /// grants are kept all the same, because the import's next rows may be theirs, and loading them
+    /// is dear.
+    #[must_use]
+    pub fn is_worth_keeping(&self) -> bool {
+        self.known && (self.in_use || self.slots.len() >= limits::UNUSED_ACCOUNT_GRANTS_KEPT)
     }
 
     /// How much room the account takes in a cache, in grants; one at least.
