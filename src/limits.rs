@@ -126,6 +126,15 @@ pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// that somebody else holds must not hold a lane up for long.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Rows of an export that are read at once, and customers looked at for them: beyond a thousand the
+/// cost of asking is lost in that of the rows, and what is in memory stays small.
+pub const EXPORT_PAGE: i64 = 1_000;
+/// Statement timeout of an export: to take back what one busy customer recorded in months may take
+/// longer than any call.
+pub const EXPORT_STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
+/// Pause between two looks whether the batches under way have ended, which takes milliseconds.
+pub const SETTLE_PAUSE: Duration = Duration::from_millis(2);
+
 // --- Tasks -----------------------------------------------------------------------------------
 
 /// Customers that one sweeper pass books: bounds the commands it adds to the lanes' queues.

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod amount;
+pub mod as_of;
 pub mod balance;
 pub mod command;
 pub mod currency;

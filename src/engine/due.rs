@@ -4,9 +4,10 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::Engine;
+use super::{Engine, Failure, Reply};
 use crate::domain::command::{Action, Command};
 use crate::domain::entry::ACTOR_TIME;
+use crate::domain::ids::Customer;
 use crate::domain::time::Timestamp;
 use crate::limits;
 use crate::store::{Result, Store};
@@ -34,16 +35,25 @@ impl Engine {
     /// As the database says.
     pub async fn book_due(&self, store: &Store) -> Result<Pass> {
         let due = store.due(i64::from(limits::SWEEP_CUSTOMERS_MAX)).await?;
-        let commands: Vec<Command> = due
-            .customers
-            .into_iter()
-            .map(|customer| Command { customer, actor: ACTOR_TIME.into(), action: Action::BookDue })
-            .collect();
+        let commands: Vec<Command> = due.customers.into_iter().map(booking).collect();
         let customers = commands.len();
         let replies = self.enqueue(commands, None).await.replies().await;
         let failed = replies.iter().filter(|reply| reply.is_err()).count();
         Ok(Pass { customers, failed, full: due.full, next: due.next, now: due.now })
     }
+
+    /// Books what has fallen due for one customer.
+    ///
+    /// # Errors
+    /// A [`Failure`].
+    pub async fn book_due_of(&self, customer: Customer) -> Reply {
+        let replies = self.enqueue(vec![booking(customer)], None).await.replies().await;
+        replies.into_iter().next().unwrap_or(Err(Failure::Unavailable))
+    }
+}
+
+fn booking(customer: Customer) -> Command {
+    Command { customer, actor: ACTOR_TIME.into(), action: Action::BookDue }
 }
 
 /// Where batches leave word of the earliest thing that will fall due, so that the sweeper, which

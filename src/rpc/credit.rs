@@ -5,16 +5,12 @@ use tonic::{Request, Response, Status};
 use super::fields::Fields;
 use super::import::Import;
 use super::page::Page;
-use super::{Services, convert, deadline, parse, status, stream, void};
+use super::{Services, convert, deadline, filter, parse, status, stream, void};
 use crate::domain::balance::{Balance, PayingFor};
 use crate::domain::command::{Action, Command, Outcome};
-use crate::domain::entry::EntryType;
-use crate::domain::grant::Status as GrantStatus;
-use crate::domain::ids::{Customer, EventId, GrantId, ImportId, Metric};
-use crate::domain::time::Timestamp;
+use crate::domain::ids::{Customer, GrantId, Metric};
 use crate::pb;
 use crate::pb::credit_service_server::CreditService;
-use crate::store::{EntryFilter, GrantFilter};
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -48,17 +44,19 @@ impl CreditService for Services {
         let import = Import::new(self.clone());
         Ok(Response::new(stream::serve(import, request.into_inner(), self.closing.clone())))
     }
+
     async fn export_credit_report(
         &self,
-        _: Request<pb::ExportCreditReportRequest>,
+        request: Request<pb::ExportCreditReportRequest>,
     ) -> Answer<Self::ExportCreditReportStream> {
-        Err(Status::unimplemented("to come"))
+        self.report(request.get_ref()).await.map(Response::new)
     }
+
     async fn export_ledger(
         &self,
-        _: Request<pb::ExportLedgerRequest>,
+        request: Request<pb::ExportLedgerRequest>,
     ) -> Answer<Self::ExportLedgerStream> {
-        Err(Status::unimplemented("to come"))
+        self.ledger(request.get_ref()).await.map(Response::new)
     }
 
     async fn create_grant(
@@ -98,7 +96,7 @@ impl CreditService for Services {
         request.page_size = 0;
         let mut fields = Fields::default();
         let (page, after) = Page::read("grants", &mut fields, &request, size, &token);
-        let filter = grant_filter(&mut fields, &request);
+        let filter = filter::grants(&mut fields, &request);
         fields.check()?;
         let listed = self.store.list_grants(&filter, after, page.ask()).await;
         let shown = listed.map_err(status::of_store)?.into_iter().map(|of| {
@@ -167,14 +165,15 @@ impl CreditService for Services {
         let mut fields = Fields::default();
         let (page, after) = Page::read("entries", &mut fields, &request, size, &token);
         let customer = fields.take("customer_id", Customer::parse(&request.customer_id));
-        let filter = entry_filter(&mut fields, &request);
+        let filter = filter::entries(&mut fields, &request);
         if request.after_sequence < 0 {
             fields.fault("after_sequence", "must not be negative");
         }
         let Some(customer) = customer else { return Err(fields.refuse()) };
         fields.check()?;
         let after: i64 = after.unwrap_or(0).max(request.after_sequence);
-        let listed = self.store.list_entries(&customer, &filter, after, page.size + 1).await;
+        self.book_due_of(&customer).await?;
+        let listed = self.store.list_entries(&customer, &filter, after, page.ask()).await;
         let shown = listed.map_err(status::of_store)?.into_iter();
         let shown = shown.map(|of| (of.entry.sequence, convert::entry(&customer, of)));
         let (entries, next_page_token) = page.cut(shown);
@@ -227,71 +226,5 @@ fn shown(customer: &Customer, outcome: Outcome) -> Result<(pb::Grant, bool), Sta
             Ok((convert::grant(customer, *grant, now), replayed))
         }
         Outcome::Usage { .. } | Outcome::Booked => Err(status::unexpected(&"a grant was expected")),
-    }
-}
-
-fn grant_filter(fields: &mut Fields, request: &pb::ListGrantsRequest) -> GrantFilter {
-    let monetary = match pb::GrantType::try_from(request.r#type) {
-        Ok(pb::GrantType::Unspecified) => None,
-        Ok(pb::GrantType::Monetary) => Some(true),
-        Ok(pb::GrantType::Units) => Some(false),
-        Err(_) => {
-            fields.fault("type", "must be a known type");
-            None
-        }
-    };
-    let mut statuses = Vec::new();
-    for (index, number) in request.statuses.iter().enumerate() {
-        match pb::GrantStatus::try_from(*number) {
-            Ok(pb::GrantStatus::Pending) => statuses.push(GrantStatus::Pending),
-            Ok(pb::GrantStatus::Active) => statuses.push(GrantStatus::Active),
-            Ok(pb::GrantStatus::Exhausted) => statuses.push(GrantStatus::Exhausted),
-            Ok(pb::GrantStatus::Expired) => statuses.push(GrantStatus::Expired),
-            Ok(pb::GrantStatus::Voided) => statuses.push(GrantStatus::Voided),
-            Ok(pb::GrantStatus::Unspecified) | Err(_) => {
-                fields.fault(format!("statuses[{index}]"), "must be a known status");
-            }
-        }
-    }
-    let created_after = fields.time("created_after", request.created_after.as_ref());
-    let created_before = fields.time("created_before", request.created_before.as_ref());
-    fields.range("created_before", created_after, created_before);
-    GrantFilter {
-        customer: fields.take_optional("customer_id", &request.customer_id, Customer::parse),
-        monetary,
-        statuses,
-        currency: fields.take_optional("currency", &request.currency, parse::currency),
-        metric: fields.take_optional("metric", &request.metric, Metric::parse),
-        import_id: fields.take_optional("import_id", &request.import_id, ImportId::parse),
-        expires_before: fields.time("expires_before", request.expires_before.as_ref()),
-        created_after,
-        created_before,
-    }
-}
-
-fn entry_filter(fields: &mut Fields, request: &pb::ListLedgerEntriesRequest) -> EntryFilter {
-    let mut types = Vec::new();
-    for (index, number) in request.types.iter().enumerate() {
-        match pb::LedgerEntryType::try_from(*number) {
-            Ok(pb::LedgerEntryType::Unspecified) | Err(_) => {
-                fields.fault(format!("types[{index}]"), "must be a known type");
-            }
-            // Types that no entry of this version has match nothing.
-            Ok(wanted) => {
-                types
-                    .extend(EntryType::ALL.into_iter().find(|t| convert::entry_type(*t) == wanted));
-            }
-        }
-    }
-    let recorded_after: Option<Timestamp> =
-        fields.time("recorded_after", request.recorded_after.as_ref());
-    let recorded_before = fields.time("recorded_before", request.recorded_before.as_ref());
-    fields.range("recorded_before", recorded_after, recorded_before);
-    EntryFilter {
-        grant_id: fields.take_optional("grant_id", &request.grant_id, GrantId::parse),
-        event_id: fields.take_optional("event_id", &request.event_id, EventId::parse),
-        types: (!request.types.is_empty()).then_some(types),
-        recorded_after,
-        recorded_before,
     }
 }

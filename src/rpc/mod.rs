@@ -1,10 +1,14 @@
 //! FLOOR 4: the wire. tonic and prost live here; what comes in is parsed at the door, and what
 //! goes out is converted last.
 
+mod answers;
 mod convert;
 mod credit;
 mod deadline;
+mod due;
+mod export;
 mod fields;
+mod filter;
 mod health;
 mod import;
 mod page;

@@ -1,15 +1,13 @@
 //! Streams that are answered request by request: several of one stream under way, answered in order.
 
-use std::panic::AssertUnwindSafe;
-
+use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesOrdered;
-use futures_util::{FutureExt as _, StreamExt as _};
-use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
+use super::answers::{Answers, answers};
 use super::status;
 use crate::limits;
 
@@ -45,25 +43,13 @@ pub(super) fn serve<C: Conversation>(
     requests: Streaming<C::Request>,
     closing: CancellationToken,
 ) -> Responses<C::Response> {
-    // One: the responses that wait are those in flight.
-    let (responses, stream) = mpsc::channel(1);
-    tokio::spawn(async move {
-        let served = AssertUnwindSafe(run(conversation, requests, &responses, closing));
-        // A stream that just ended would look as if all of it had been answered.
-        let served = served.catch_unwind().await;
-        let served = served.unwrap_or_else(|_| Err(status::unexpected(&"a stream panicked")));
-        if let Err(ending) = served {
-            // A caller that has hung up does not hear it.
-            drop(responses.send(Err(ending)).await);
-        }
-    });
-    ReceiverStream::new(stream)
+    answers(|answers| async move { run(conversation, requests, &answers, closing).await })
 }
 
 async fn run<C: Conversation>(
     mut conversation: C,
     mut requests: Streaming<C::Request>,
-    responses: &mpsc::Sender<Result<C::Response, Status>>,
+    answers: &Answers<C::Response>,
     closing: CancellationToken,
 ) -> Result<(), Status> {
     let mut in_flight = FuturesOrdered::new();
@@ -75,7 +61,7 @@ async fn run<C: Conversation>(
             Some(response) = in_flight.next() => {
                 let mut response = response?;
                 conversation.conclude(&mut response);
-                if responses.send(Ok(response)).await.is_err() {
+                if answers.send(Ok(response)).await.is_err() {
                     return Ok(());
                 }
             }

@@ -41,16 +41,7 @@ impl TestClockService for TestClock {
         // What falls due on the way is booked at the instants at which it falls due, in their
         // order, whenever it is booked: one sweep after the jump does what a sweep at every
         // instant would.
-        loop {
-            let pass = self.services.engine.book_due(&self.services.store).await;
-            let pass = pass.map_err(status::of_store)?;
-            if pass.failed > 0 {
-                return Err(status::of_failure(crate::engine::Failure::Unavailable));
-            }
-            if !pass.full {
-                break;
-            }
-        }
+        self.services.book_all_due().await?;
         let time = Some(convert::time(self.clock.now()));
         Ok(Response::new(pb::AdvanceToResponse { time }))
     }

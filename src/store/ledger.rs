@@ -3,18 +3,22 @@
 use std::collections::{HashMap, HashSet};
 
 use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::Store;
 use super::error::Result;
 use super::rows::{EntryRow, currency_of, entry_type_name, import};
-use super::schema::{grants, ledger_entries, usage_events};
+use super::schema::{ledger_entries, usage_events};
+use super::statement::Statement;
 use crate::domain::currency::Currency;
 use crate::domain::entry::{Entry, EntryType};
 use crate::domain::ids::{Customer, EventId, GrantId};
 use crate::domain::import::ImportRow;
 use crate::domain::time::Timestamp;
+
+struct GrantTerms;
 
 /// Which entries to list; what is empty does not filter.
 #[derive(Debug, Clone, Default)]
@@ -44,25 +48,14 @@ pub struct ListedEntry {
 
 impl ListedEntry {
     /// An entry and its grant's terms.
-    fn new(entry: Entry, currency: Option<Currency>, import: Option<ImportRow>) -> Self {
+    pub(super) fn new(entry: Entry, (currency, import): Terms) -> Self {
         let import = import.filter(|_| entry.kind == EntryType::Granted);
         Self { entry, currency, import }
     }
 }
 
-impl EntryFilter {
-    fn keeps(&self, entry: &Entry) -> bool {
-        self.grant_id.is_none_or(|id| entry.grant_id == id)
-            && self.event_id.as_ref().is_none_or(|id| entry.event_id.as_ref() == Some(id))
-            && self.types.as_ref().is_none_or(|types| types.contains(&entry.kind))
-            && self.recorded_after.is_none_or(|from| entry.recorded_at >= from)
-            && self.recorded_before.is_none_or(|before| entry.recorded_at < before)
-    }
-}
-
 impl Store {
-    /// A customer's entries by sequence, from behind `after` on, with everything due booked: what
-    /// time has brought and nobody has booked yet is listed with the sequences it will have.
+    /// A customer's entries by sequence, from behind `after` on.
     ///
     /// # Errors
     /// As the database says.
@@ -71,40 +64,16 @@ impl Store {
         customer: &Customer,
         filter: &EntryFilter,
         after: i64,
-        limit: usize,
-    ) -> Result<Vec<ListedEntry>> {
-        let account = self.account(customer).await?;
-        let due = &account.changes().entries;
-        let booked = due.iter().map(|entry| entry.sequence - 1).min();
-        let booked = booked.unwrap_or(account.standing().revision);
-        let mut entries = self.booked_entries(customer, filter, after, booked, limit).await?;
-        let missing = limit.saturating_sub(entries.len());
-        let due = due.iter().filter(|entry| entry.sequence > after && filter.keeps(entry));
-        entries.extend(due.take(missing).map(|entry| {
-            let grant = account.grants().find(|grant| grant.id == entry.grant_id);
-            let currency = grant.and_then(|grant| grant.scope.currency());
-            ListedEntry::new(entry.clone(), currency, None)
-        }));
-        Ok(entries)
-    }
-
-    /// Those in the table, up to the sequence `last`.
-    async fn booked_entries(
-        &self,
-        customer: &Customer,
-        filter: &EntryFilter,
-        after: i64,
-        last: i64,
-        limit: usize,
+        limit: i64,
     ) -> Result<Vec<ListedEntry>> {
         use ledger_entries as e;
         let mut conn = self.readers.get().await?;
         let mut query = e::table
             .filter(e::customer_id.eq(customer.key))
-            .filter(e::sequence.gt(after).and(e::sequence.le(last)))
+            .filter(e::sequence.gt(after))
             .select(EntryRow::as_select())
             .order(e::sequence)
-            .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+            .limit(limit)
             .into_boxed();
         if let Some(grant_id) = filter.grant_id {
             query = query.filter(e::grant_id.eq(grant_id.0));
@@ -129,33 +98,38 @@ impl Store {
             query = query.filter(e::recorded_at.lt(before));
         }
         let rows: Vec<EntryRow> = query.load(&mut conn).await?;
-        let grants = grants_of(&mut conn, customer, &rows).await?;
+        let grants = rows.iter().map(|row| (customer.key, row.grant_id)).collect();
+        let terms = terms(&conn, grants).await?;
         let listed = rows.into_iter().map(|row| {
-            let (currency, import) = grants.get(&row.grant_id).cloned().unwrap_or_default();
-            Ok(ListedEntry::new(row.try_into()?, currency, import))
+            let terms = terms.get(&row.grant_id).cloned().unwrap_or_default();
+            Ok(ListedEntry::new(row.try_into()?, terms))
         });
         listed.collect()
     }
 }
 
-/// Id, currency, import and its row.
-type GrantTerms = (Uuid, Option<String>, Option<String>, Option<i64>);
+/// What an entry shows of its grant.
+pub(super) type Terms = (Option<Currency>, Option<ImportRow>);
 
-/// Currency and import of the entries' grants, where they have one: a look-up of its own, because
-/// a join may be planned as a walk over all grants of the customer for each entry.
-async fn grants_of(
-    conn: &mut AsyncPgConnection,
-    customer: &Customer,
-    rows: &[EntryRow],
-) -> Result<HashMap<Uuid, (Option<Currency>, Option<ImportRow>)>> {
-    let ids: HashSet<Uuid> = rows.iter().map(|row| row.grant_id).collect();
-    let found: Vec<GrantTerms> = grants::table
-        .filter(grants::customer_id.eq(customer.key))
-        .filter(grants::id.eq_any(ids.into_iter().collect::<Vec<_>>()))
-        .filter(grants::currency.is_not_null().or(grants::import_id.is_not_null()))
-        .select((grants::id, grants::currency, grants::import_id, grants::import_row))
-        .load(conn)
-        .await?;
+type TermsSqlType = (SqlUuid, Nullable<Text>, Nullable<Text>, Nullable<BigInt>);
+type TermsRow = (Uuid, Option<String>, Option<String>, Option<i64>);
+
+/// Currency and import of grants, where they have one, by the customers' keys and their ids: a
+/// look-up of its own for each of them, because a join may be planned as a walk over all grants of
+/// a customer for each entry.
+pub(super) async fn terms(
+    mut conn: &AsyncPgConnection,
+    grants: HashSet<(Uuid, Uuid)>,
+) -> Result<HashMap<Uuid, Terms>> {
+    let (customers, ids): (Vec<Uuid>, Vec<Uuid>) = grants.into_iter().unzip();
+    let statement = Statement::<GrantTerms, TermsSqlType, _>::new(
+        "SELECT g.id, g.currency, g.import_id, g.import_row FROM unnest(",
+        (customers.into_sql::<Array<SqlUuid>>(), ids.into_sql::<Array<SqlUuid>>()),
+        ") AS x(customer_id, id) CROSS JOIN LATERAL (SELECT * FROM grants \
+         WHERE customer_id = x.customer_id AND id = x.id LIMIT 1) g \
+         WHERE g.currency IS NOT NULL OR g.import_id IS NOT NULL",
+    );
+    let found: Vec<TermsRow> = statement.load(&mut conn).await?;
     let read = found.into_iter().map(|(id, code, import_id, row)| {
         let currency = code.as_deref().map(currency_of).transpose()?;
         Ok((id, (currency, import(import_id, row))))

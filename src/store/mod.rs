@@ -10,6 +10,7 @@ pub mod clock;
 mod connection;
 mod due;
 pub mod error;
+pub mod export;
 mod grants;
 mod ledger;
 pub mod postgres;

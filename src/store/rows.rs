@@ -224,6 +224,18 @@ impl TryFrom<EventRow> for UsageEvent {
     }
 }
 
+/// The columns of [`EntryRow`], in its order, of a table called `e`.
+macro_rules! entry_columns {
+    () => {
+        "e.sequence, e.grant_id, e.type, e.amount, e.balance_after, e.held_amount, e.held_after, \
+         e.event_id, e.reason, e.change, e.actor, e.occurred_at, e.recorded_at"
+    };
+}
+pub(super) use entry_columns;
+
+/// The SQL type of an [`EntryRow`].
+pub(super) type EntrySqlType = SqlTypeOf<<EntryRow as Selectable<Pg>>::SelectExpression>;
+
 #[derive(Debug, Queryable, Selectable)]
 #[diesel(table_name = ledger_entries, check_for_backend(Pg))]
 pub(super) struct EntryRow {
@@ -275,7 +287,7 @@ pub(super) fn entry_type_name(kind: EntryType) -> &'static str {
     }
 }
 
-fn entry_type(name: &str) -> Result<EntryType> {
+pub(super) fn entry_type(name: &str) -> Result<EntryType> {
     EntryType::ALL
         .into_iter()
         .find(|kind| entry_type_name(*kind) == name)
@@ -295,7 +307,7 @@ pub(super) fn change_json(change: &RuleChange) -> Value {
     Value::Object(kept)
 }
 
-fn change(kept: &Value) -> Result<RuleChange> {
+pub(super) fn change(kept: &Value) -> Result<RuleChange> {
     let bad = || Error::corrupt("change");
     let priority = |value: &Value| {
         let number = value.as_i64().and_then(|number| i32::try_from(number).ok());

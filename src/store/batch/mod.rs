@@ -65,7 +65,7 @@ impl<'c> Batch<'c> {
     ) -> Result<Opened<'c>> {
         let begin = run(conn, Statement::<Begin, (), ()>::new("BEGIN", (), ""));
         let locked = load::lock(conn, wanted);
-        let clock = clock.read(conn);
+        let clock = clock.read_in_batch(conn);
         let loaded = load::Loaded::read(conn, wanted, &cached);
         // In this order: a statement that overtook BEGIN would run, and lock, for itself alone.
         let (begun, locked, clock, loaded) = tokio::join!(biased; begin, locked, clock, loaded);

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use creditd::domain::account::{Account, KeyRecord, Standing};
 use creditd::domain::amount::Amount;
+use creditd::domain::as_of::Since;
 use creditd::domain::balance::{Balance, PayingFor};
 use creditd::domain::command::{Action, Command, GrantKey, Outcome};
 use creditd::domain::entry::Entry;
@@ -178,6 +179,34 @@ impl Books {
             self.grants.values().map(|row| convert::view(&at(row), now)).collect();
         views.sort_by_key(|view| view.sequence);
         views
+    }
+
+    /// Every grant as a report of a past instant shows it.
+    pub fn as_of(&self, at: Micros) -> Vec<View> {
+        let at = convert::instant(at);
+        let made = self.grants.values().filter(|row| row.grant.created_at <= at);
+        let mut views: Vec<View> = made
+            .map(|row| {
+                let grant = row.grant.clone().as_of(at, &self.since(row.grant.id, at));
+                convert::view(&grant.expect("sound figures"), at)
+            })
+            .collect();
+        views.sort_by_key(|view| view.sequence);
+        views
+    }
+
+    /// What a grant's ledger recorded after an instant, as store/export/since.rs adds it up.
+    fn since(&self, grant: GrantId, at: Timestamp) -> Since {
+        let later = |entry: &&Entry| entry.grant_id == grant && entry.recorded_at > at;
+        let mut since = Since::default();
+        for entry in self.ledger.iter().filter(later) {
+            since.changes.extend(entry.change);
+            match since.moved.iter_mut().find(|(kind, _)| *kind == entry.kind) {
+                Some((_, sum)) => *sum = sum.plus(entry.amount).expect("within range"),
+                None => since.moved.push((entry.kind, entry.amount)),
+            }
+        }
+        since
     }
 
     pub fn lines(&self) -> Vec<Line> {

@@ -3,6 +3,7 @@
 
 mod agreement;
 mod amounts;
+mod as_of;
 mod books;
 mod cases;
 mod convert;

@@ -41,6 +41,16 @@ impl Naive {
         self.facts.iter().filter_map(line).collect()
     }
 
+    /// The model as it was at an instant: what was recorded later is forgotten.
+    pub fn recorded_by(&self, at: Micros) -> Self {
+        let recorded = |fact: &&Fact| match fact {
+            Fact::Made { now, .. } | Fact::Noted { now, .. } => *now <= at,
+            Fact::Moved(line) => line.recorded <= at,
+            Fact::Used(event) => event.recorded <= at,
+        };
+        Self { windows: self.windows, facts: self.facts.iter().filter(recorded).cloned().collect() }
+    }
+
     fn revision(&self) -> i64 {
         self.facts.iter().map(|fact| i64::from(matches!(fact, Fact::Moved(_)))).sum()
     }

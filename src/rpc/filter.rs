@@ -1,0 +1,113 @@
+//! The filters of lists and exports.
+
+use super::fields::Fields;
+use super::{convert, parse};
+use crate::domain::entry::EntryType;
+use crate::domain::grant::Status;
+use crate::domain::ids::{Customer, EventId, GrantId, ImportId, Metric};
+use crate::pb;
+use crate::store::export::{LedgerFilter, ReportFilter};
+use crate::store::{EntryFilter, GrantFilter};
+
+pub(super) fn grants(fields: &mut Fields, request: &pb::ListGrantsRequest) -> GrantFilter {
+    let created_after = fields.time("created_after", request.created_after.as_ref());
+    let created_before = fields.time("created_before", request.created_before.as_ref());
+    fields.range("created_before", created_after, created_before);
+    GrantFilter {
+        customer: fields.take_optional("customer_id", &request.customer_id, Customer::parse),
+        monetary: monetary(fields, request.r#type),
+        statuses: statuses(fields, &request.statuses),
+        currency: fields.take_optional("currency", &request.currency, parse::currency),
+        metric: fields.take_optional("metric", &request.metric, Metric::parse),
+        import_id: fields.take_optional("import_id", &request.import_id, ImportId::parse),
+        expires_before: fields.time("expires_before", request.expires_before.as_ref()),
+        created_after,
+        created_before,
+    }
+}
+
+pub(super) fn report(fields: &mut Fields, request: &pb::ExportCreditReportRequest) -> ReportFilter {
+    let created_after = fields.time("created_after", request.created_after.as_ref());
+    let created_before = fields.time("created_before", request.created_before.as_ref());
+    fields.range("created_before", created_after, created_before);
+    ReportFilter {
+        customer: fields.take_optional("customer_id", &request.customer_id, Customer::parse),
+        monetary: monetary(fields, request.r#type),
+        statuses: statuses(fields, &request.statuses),
+        import_id: fields.take_optional("import_id", &request.import_id, ImportId::parse),
+        created_after,
+        created_before,
+    }
+}
+
+pub(super) fn entries(fields: &mut Fields, request: &pb::ListLedgerEntriesRequest) -> EntryFilter {
+    let recorded_after = fields.time("recorded_after", request.recorded_after.as_ref());
+    let recorded_before = fields.time("recorded_before", request.recorded_before.as_ref());
+    fields.range("recorded_before", recorded_after, recorded_before);
+    EntryFilter {
+        grant_id: fields.take_optional("grant_id", &request.grant_id, GrantId::parse),
+        event_id: fields.take_optional("event_id", &request.event_id, EventId::parse),
+        types: types(fields, &request.types),
+        recorded_after,
+        recorded_before,
+    }
+}
+
+pub(super) fn ledger(fields: &mut Fields, request: &pb::ExportLedgerRequest) -> LedgerFilter {
+    let recorded_after = fields.time("recorded_after", request.recorded_after.as_ref());
+    let recorded_before = fields.time("recorded_before", request.recorded_before.as_ref());
+    fields.range("recorded_before", recorded_after, recorded_before);
+    LedgerFilter {
+        customer: fields.take_optional("customer_id", &request.customer_id, Customer::parse),
+        types: types(fields, &request.types),
+        recorded_after,
+        recorded_before,
+    }
+}
+
+fn monetary(fields: &mut Fields, kind: i32) -> Option<bool> {
+    match pb::GrantType::try_from(kind) {
+        Ok(pb::GrantType::Unspecified) => None,
+        Ok(pb::GrantType::Monetary) => Some(true),
+        Ok(pb::GrantType::Units) => Some(false),
+        Err(_) => {
+            fields.fault("type", "must be a known type");
+            None
+        }
+    }
+}
+
+fn statuses(fields: &mut Fields, numbers: &[i32]) -> Vec<Status> {
+    let mut statuses = Vec::new();
+    for (index, number) in numbers.iter().enumerate() {
+        match pb::GrantStatus::try_from(*number) {
+            Ok(pb::GrantStatus::Pending) => statuses.push(Status::Pending),
+            Ok(pb::GrantStatus::Active) => statuses.push(Status::Active),
+            Ok(pb::GrantStatus::Exhausted) => statuses.push(Status::Exhausted),
+            Ok(pb::GrantStatus::Expired) => statuses.push(Status::Expired),
+            Ok(pb::GrantStatus::Voided) => statuses.push(Status::Voided),
+            Ok(pb::GrantStatus::Unspecified) | Err(_) => {
+                fields.fault(format!("statuses[{index}]"), "must be a known status");
+            }
+        }
+    }
+    statuses
+}
+
+/// None where no type is named.
+fn types(fields: &mut Fields, numbers: &[i32]) -> Option<Vec<EntryType>> {
+    let mut types = Vec::new();
+    for (index, number) in numbers.iter().enumerate() {
+        match pb::LedgerEntryType::try_from(*number) {
+            Ok(pb::LedgerEntryType::Unspecified) | Err(_) => {
+                fields.fault(format!("types[{index}]"), "must be a known type");
+            }
+            // Types that no entry of this version has match nothing.
+            Ok(wanted) => {
+                let of = EntryType::ALL.into_iter();
+                types.extend(of.filter(|kind| convert::entry_type(*kind) == wanted));
+            }
+        }
+    }
+    (!numbers.is_empty()).then_some(types)
+}

@@ -1,0 +1,65 @@
+//! Exports: rows of all customers as of one instant, page by page.
+//!
+//! A snapshot held for a whole export would keep PostgreSQL from pruning, and halve what writers
+//! get done. So an export has an instant instead, and each page a short snapshot of its own: what
+//! was recorded after the instant is left out of a ledger, and taken back from a grant. That is
+//! exact because entries are only ever added and `recorded_at` never decreases along a
+//! customer's sequence, once every batch that may yet record something by then has ended
+//! ([`Store::settle`]).
+
+mod ledger;
+mod report;
+mod settle;
+mod since;
+mod walk;
+
+use diesel::IntoSql as _;
+use diesel::sql_types::Text;
+use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
+
+pub use self::ledger::{LedgerExport, LedgerFilter, OwnedEntry};
+pub use self::report::{Report, ReportFilter};
+use super::error::Result;
+use super::statement::Statement;
+use crate::limits;
+
+struct Patience;
+
+/// An export, read page by page.
+pub trait Pages: Send {
+    /// What it is made of.
+    type Row: Send;
+
+    /// The next rows, possibly none of a page; None at the end. A page that failed may be asked
+    /// for again.
+    ///
+    /// # Errors
+    /// As the database says.
+    fn page(&mut self) -> impl Future<Output = Result<Option<Vec<Self::Row>>>> + Send;
+}
+
+/// Lets the statements of this transaction take their time.
+async fn patience(mut conn: &AsyncPgConnection) -> Result<()> {
+    let most = limits::EXPORT_STATEMENT_TIMEOUT.as_millis().to_string();
+    let statement = Statement::<Patience, (Text,), _>::new(
+        "SELECT set_config('statement_timeout', ",
+        most.into_sql::<Text>(),
+        ", true)",
+    );
+    let _: Vec<(String,)> = statement.load(&mut conn).await?;
+    Ok(())
+}
+
+/// The sequence of the last entry of the customer `x.customer_id` that was recorded before an
+/// instant, or 0. Found from the end: the cost follows what was recorded since, not the history.
+macro_rules! last_before {
+    ($instant:literal) => {
+        concat!(
+            "coalesce((SELECT b.sequence FROM ledger_entries b \
+             WHERE b.customer_id = x.customer_id AND b.recorded_at < ",
+            $instant,
+            " ORDER BY b.sequence DESC LIMIT 1), 0)"
+        )
+    };
+}
+use last_before;

@@ -1,0 +1,148 @@
+//! Reading all grants as they were at one instant.
+
+use std::collections::HashSet;
+
+use chrono::TimeDelta;
+use diesel::IntoSql as _;
+use diesel::sql_types::Uuid as SqlUuid;
+use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz};
+use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
+use uuid::Uuid;
+
+use super::super::Store;
+use super::super::error::Result;
+use super::super::grants::OwnedGrant;
+use super::super::rows::{GrantRow, GrantSqlType, grant_columns};
+use super::super::statement::Statement;
+use super::since::since;
+use super::walk::Walk;
+use super::{Pages, patience};
+use crate::domain::as_of::Since;
+use crate::domain::grant::{Grant, Status};
+use crate::domain::ids::{Customer, ImportId};
+use crate::domain::time::Timestamp;
+use crate::limits;
+
+struct ReportGrants;
+
+/// Which grants to report; what is empty does not filter.
+#[derive(Debug, Clone, Default)]
+pub struct ReportFilter {
+    /// Of this customer.
+    pub customer: Option<Customer>,
+    /// Monetary (true) or unit grants.
+    pub monetary: Option<bool>,
+    /// In one of these at the report's instant.
+    pub statuses: Vec<Status>,
+    /// Made by this import.
+    pub import_id: Option<ImportId>,
+    /// Created from, inclusive.
+    pub created_after: Option<Timestamp>,
+    /// Created before, exclusive.
+    pub created_before: Option<Timestamp>,
+}
+
+/// All grants as they were at one instant: by customer, `created_at` and id.
+pub struct Report {
+    store: Store,
+    filter: ReportFilter,
+    as_of: Timestamp,
+    walk: Walk<(Timestamp, Uuid)>,
+}
+
+type Row = (i64, GrantRow);
+
+impl Store {
+    /// A report as of an instant by which everything is [settled](Store::settle).
+    #[must_use]
+    pub fn report(&self, mut filter: ReportFilter, as_of: Timestamp) -> Report {
+        // No grant's id is nil.
+        let start = filter.created_after.map(|from| (from, Uuid::nil()));
+        let walk = Walk::new(filter.customer.take(), None, start);
+        Report { store: self.clone(), filter, as_of, walk }
+    }
+}
+
+impl Pages for Report {
+    type Row = OwnedGrant;
+
+    async fn page(&mut self) -> Result<Option<Vec<OwnedGrant>>> {
+        let mut conn = self.store.readers.get().await?;
+        if !self.walk.fill(&mut conn).await? {
+            return Ok(None);
+        }
+        let this = &*self;
+        // One snapshot: what is taken back from the grants is what was added to them.
+        let mut snapshot = conn.build_transaction().repeatable_read().read_only();
+        let (rows, mut later) = snapshot
+            .run(async |conn| {
+                let conn = &*conn;
+                let (patience, rows) = tokio::join!(biased; patience(conn), this.rows(conn));
+                patience?;
+                let rows = rows?;
+                // Whatever is booked on a grant sets its updated_at.
+                let changed = rows.iter().filter(|(_, row)| row.updated_at > this.as_of);
+                let customers: HashSet<Uuid> = changed.map(|(_, row)| row.customer_id).collect();
+                let later = since(conn, customers, this.as_of).await?;
+                Ok::<_, super::super::Error>((rows, later))
+            })
+            .await?;
+        let (count, last) = (rows.len(), rows.last());
+        let last = last.map(|(ordinal, row)| (*ordinal, (row.created_at, row.id)));
+        let mut page = Vec::with_capacity(count);
+        for (ordinal, row) in rows {
+            let since = later.remove(&row.id).unwrap_or_default();
+            page.extend(self.shown(ordinal, row, &since)?);
+        }
+        self.walk.pass(count, last);
+        Ok(Some(page))
+    }
+}
+
+impl Report {
+    async fn rows(&self, mut conn: &AsyncPgConnection) -> Result<Vec<Row>> {
+        let (customers, after) = self.walk.waiting();
+        let (after_at, after_id): (Vec<_>, Vec<_>) = after.into_iter().map(Option::unzip).unzip();
+        // Its end, inclusive: instants are whole microseconds.
+        let before = self.filter.created_before.map(|end| end - TimeDelta::microseconds(1));
+        let until = before.map_or(self.as_of, |end| end.min(self.as_of));
+        let kind = self.filter.monetary.map(|is| if is { "monetary" } else { "units" });
+        let import_id = self.filter.import_id.as_ref().map(ImportId::as_str);
+        let statement = Statement::<ReportGrants, (BigInt, GrantSqlType), _>::new(
+            concat!("SELECT x.n, ", grant_columns!(), " FROM (SELECT "),
+            (
+                customers.into_sql::<Array<SqlUuid>>(),
+                after_at.into_sql::<Array<Nullable<Timestamptz>>>(),
+                after_id.into_sql::<Array<Nullable<SqlUuid>>>(),
+                until.into_sql::<Timestamptz>(),
+                kind.into_sql::<Nullable<Text>>(),
+                import_id.into_sql::<Nullable<Text>>(),
+                limits::EXPORT_PAGE.into_sql::<BigInt>(),
+            ),
+            // LIMIT takes no column of its own statement, so that its bind is named once more.
+            ") AS y(customers, after_at, after_id, until, type, import_id, items) \
+             CROSS JOIN LATERAL unnest(y.customers, y.after_at, y.after_id) \
+               WITH ORDINALITY AS x(customer_id, after_at, after_id, n) \
+             CROSS JOIN LATERAL (SELECT * FROM grants r WHERE r.customer_id = x.customer_id \
+               AND (r.created_at, r.id) > (coalesce(x.after_at, '-infinity'), \
+                 coalesce(x.after_id, '00000000-0000-0000-0000-000000000000')) \
+               AND r.created_at <= y.until AND (y.type IS NULL OR r.type = y.type) \
+               AND (y.import_id IS NULL OR r.import_id = y.import_id) \
+               ORDER BY r.created_at, r.id LIMIT y.items) g \
+             ORDER BY x.n, g.created_at, g.id LIMIT $7",
+        );
+        Ok(statement.load(&mut conn).await?)
+    }
+
+    /// The grant as it was, where the filter wants it.
+    fn shown(&self, ordinal: i64, row: GrantRow, since: &Since) -> Result<Option<OwnedGrant>> {
+        let now = self.as_of;
+        let grant = Grant::try_from(row)?.as_of(now, since)?;
+        let statuses = &self.filter.statuses;
+        if !statuses.is_empty() && !statuses.contains(&grant.status(now)) {
+            return Ok(None);
+        }
+        let customer = self.walk.customer(ordinal)?.clone();
+        Ok(Some(OwnedGrant { customer, grant, now }))
+    }
+}
