@@ -153,6 +153,20 @@ pub const HEALTH_EVERY: Duration = Duration::from_secs(1);
 /// [`BATCH_RETRY_FOR`], so that who waits for a database that is away hears of it.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(15);
 
+// --- The command line ------------------------------------------------------------------------
+
+/// Bytes of one answer that client commands take: a balance of 10,000 grants with long names.
+pub const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How often client commands ask a silent connection whether it is there: a watch must notice a
+/// server that vanished without a word.
+pub const CLIENT_PING_EVERY: Duration = Duration::from_secs(10);
+/// How long the answer to that may take.
+pub const CLIENT_PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pause before `creditd watch` asks a server that is away again.
+pub const WATCH_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// How often a spinner turns.
+pub const SPINNER_EVERY: Duration = Duration::from_millis(100);
+
 // --- The demo --------------------------------------------------------------------------------
 
 /// Customers that `creditd demo` may invent: some 500,000 grants, a few minutes of work.

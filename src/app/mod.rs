@@ -7,14 +7,15 @@ mod demo;
 mod serve;
 mod with_postgres;
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 pub use self::database::Database;
 pub use self::serve::{Service, Settings, serve};
-use crate::config;
 use crate::store::{self, private};
+use crate::{cli, config};
 
 /// Credit grants over gRPC on PostgreSQL: exact, fast, explainable.
 #[derive(Debug, Parser)]
@@ -35,6 +36,10 @@ pub enum Command {
     /// has an environment variable. Logs go to standard error; RUST_LOG filters them. On SIGTERM
     /// health turns NOT_SERVING, streams end, what is under way is answered.
     Serve(config::Serve),
+
+    /// The everyday commands.
+    #[command(flatten)]
+    Client(cli::Command),
 
     /// Re-derive every figure from the ledger and print each difference; exit code 1 if any.
     ///
@@ -103,6 +108,7 @@ pub enum Error {
 pub async fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Serve(config) => serve(&config, stop_signal()).await.map(|()| ExitCode::SUCCESS),
+        Command::Client(command) => client(cli::run(command)).await,
         Command::Audit(config) => audit::run(&config).await.map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::run(args).await.map(|()| ExitCode::SUCCESS),
         Command::WithPostgres(args) => with_postgres::run(args).await,
@@ -111,6 +117,17 @@ pub async fn run(cli: Cli) -> ExitCode {
         eprintln!("creditd: {error}");
         ExitCode::FAILURE
     })
+}
+
+/// A client command. Whoever closed the pipe has read enough: that is no failure.
+async fn client(done: impl Future<Output = Result<(), cli::Error>>) -> Result<ExitCode, Error> {
+    match done.await {
+        Err(cli::Error::Output { error, .. }) if error.kind() == ErrorKind::BrokenPipe => {
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => Err(Error::Client(error.to_string())),
+        Ok(()) => Ok(ExitCode::SUCCESS),
+    }
 }
 
 /// SIGTERM, or Ctrl-C.

@@ -44,6 +44,19 @@ pub fn reason(status: &Status) -> Option<String> {
     status.get_details_error_info().map(|info| info.reason)
 }
 
+/// Whether the same call may well succeed a little later: creditd says so, or the connection broke.
+#[must_use]
+pub fn is_passing(status: &Status) -> bool {
+    // creditd's own answers name a reason; an error without one came from the connection.
+    match reason(status).as_deref() {
+        Some(reason) => matches!(reason, "UNAVAILABLE" | "OVERLOADED" | "CONCURRENT_UPDATE"),
+        None => matches!(
+            status.code(),
+            Code::Unavailable | Code::Unknown | Code::Internal | Code::Cancelled | Code::Aborted
+        ),
+    }
+}
+
 /// A status as people read it.
 struct Spoken<'a>(&'a Status);
 

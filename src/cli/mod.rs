@@ -1,13 +1,80 @@
-//! FLOOR 4: client commands, over the generated client.
+//! FLOOR 4: client commands, over the generated client. One file a command; `output.rs` says how
+//! all of them answer.
 
 use tonic::transport::{self, Channel};
 
 use crate::limits;
+use crate::pb::credit_service_client::CreditServiceClient;
+use crate::pb::usage_service_client::UsageServiceClient;
 
+mod balance;
 pub mod demo;
 pub mod error;
+mod grants;
+mod json;
+mod ledger;
+mod output;
+mod table;
+pub mod time;
+mod usage;
+mod void;
+mod watch;
+mod words;
 
 pub use self::error::Error;
+
+/// The everyday commands: each asks a creditd that is running.
+#[derive(clap::Subcommand, Clone, Debug)]
+pub enum Command {
+    /// Create, look up, change and void grants.
+    #[command(subcommand)]
+    Grants(grants::Command),
+
+    /// Show what a customer can spend now.
+    ///
+    /// Totals by currency and by set of metrics; the grants in the order in which they are consumed;
+    /// and what will expire if it is not consumed before.
+    #[command(after_long_help = balance::EXAMPLES)]
+    Balance(balance::Args),
+
+    /// Record usage, and list what was recorded.
+    #[command(subcommand)]
+    Usage(usage::Command),
+
+    /// List what moved a customer's credits, entry by entry, oldest first.
+    #[command(after_long_help = ledger::EXAMPLES)]
+    Ledger(ledger::Args),
+
+    /// Watch balances change, until Ctrl-C.
+    ///
+    /// Shows every customer's balance at once, and anew whenever it changes: in place in a
+    /// terminal, a line for each change elsewhere. When creditd goes away it waits for it to be
+    /// back.
+    #[command(after_long_help = watch::EXAMPLES)]
+    Watch(watch::Args),
+
+    /// Void what remains of all grants of one import.
+    ///
+    /// What was consumed stays as it is. Grants that are voided, exhausted or expired already are
+    /// skipped, so that a command that was cut short can be repeated.
+    #[command(after_long_help = void::EXAMPLES)]
+    Void(void::Args),
+}
+
+/// Runs one of the everyday commands.
+///
+/// # Errors
+/// [`Error`] where creditd cannot be asked, refuses, or its answer cannot be printed.
+pub async fn run(command: Command) -> Result<(), Error> {
+    match command {
+        Command::Grants(command) => grants::run(command).await,
+        Command::Balance(args) => balance::run(args).await,
+        Command::Usage(command) => usage::run(command).await,
+        Command::Ledger(args) => ledger::run(args).await,
+        Command::Watch(args) => watch::run(args).await,
+        Command::Void(args) => void::run(args).await,
+    }
+}
 
 /// Where creditd answers.
 #[derive(clap::Args, Clone, Debug)]
@@ -48,8 +115,22 @@ impl Endpoint {
         transport::Endpoint::from_shared(self.endpoint.clone())
             .map_err(|_| ConnectError::NotAUrl(self.endpoint.clone()))?
             .connect_timeout(limits::CONNECT_TIMEOUT)
+            .http2_keep_alive_interval(limits::CLIENT_PING_EVERY)
+            .keep_alive_timeout(limits::CLIENT_PING_TIMEOUT)
             .connect()
             .await
             .map_err(|error| ConnectError::Silent(self.endpoint.clone(), error))
+    }
+
+    /// Grants, balances and the ledger.
+    async fn credits(&self) -> Result<CreditServiceClient<Channel>, Error> {
+        let client = CreditServiceClient::new(self.connect().await?);
+        Ok(client.max_decoding_message_size(limits::ANSWER_BYTES_MAX))
+    }
+
+    /// Usage events.
+    async fn usage(&self) -> Result<UsageServiceClient<Channel>, Error> {
+        let client = UsageServiceClient::new(self.connect().await?);
+        Ok(client.max_decoding_message_size(limits::ANSWER_BYTES_MAX))
     }
 }

@@ -3,14 +3,15 @@
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::time::{Instant, sleep};
+use tonic::Status;
 use tonic::transport::Channel;
-use tonic::{Code, Status};
-use tonic_types::StatusExt as _;
 
 use super::Error;
 use super::plan::{self, Times};
 use super::progress::Progress;
 use super::scenario::Scenario;
+use crate::cli::error::is_passing;
+use crate::cli::time::from_wire;
 use crate::limits;
 use crate::pb::credit_service_client::CreditServiceClient;
 use crate::pb::{CreateGrantRequest, CreateGrantResponse, Grant, GrantStatus, ListGrantsRequest};
@@ -75,22 +76,6 @@ impl Patience {
     }
 }
 
-/// creditd's own answers name a reason; an error without one came from the connection.
-fn is_passing(status: &Status) -> bool {
-    match reason(status).as_deref() {
-        Some(reason) => matches!(reason, "UNAVAILABLE" | "OVERLOADED" | "CONCURRENT_UPDATE"),
-        None => matches!(
-            status.code(),
-            Code::Unavailable | Code::Unknown | Code::Internal | Code::Cancelled | Code::Aborted
-        ),
-    }
-}
-
-/// The reason that creditd gives, if it was creditd that answered.
-pub fn reason(status: &Status) -> Option<String> {
-    status.get_details_error_info().map(|info| info.reason)
-}
-
 /// Creates the first customer's monetary grant, which names no instant, and returns when creditd
 /// recorded it: the demo trusts the server's clock, never its own.
 pub async fn first_grant(
@@ -103,8 +88,7 @@ pub async fn first_grant(
     let client = CreditServiceClient::new(channel.clone());
     let answer = create(client, request, &Progress::new("grants", 1)).await?;
     let created_at = answer.grant.and_then(|grant| grant.created_at);
-    let now = created_at
-        .and_then(|at| DateTime::from_timestamp(at.seconds, at.nanos.try_into().ok()?))
+    let now = from_wire(created_at.as_ref())
         .ok_or(Error::Unexpected("creditd answered a grant without created_at"))?;
     Ok((now, Created { grants: 1, replayed: usize::from(answer.replayed) }))
 }

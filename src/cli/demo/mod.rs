@@ -14,13 +14,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use uuid::Uuid;
 
 pub use self::calls::{Created, Standing};
 use self::plan::Times;
 use self::scenario::Scenario;
 pub use self::summary::{Summary, Sums, Tally};
+use super::error::reason;
 use super::{ConnectError, Endpoint};
 use crate::limits;
 
@@ -87,7 +88,7 @@ pub enum Error {
 
 impl From<tonic::Status> for Error {
     fn from(status: tonic::Status) -> Self {
-        match calls::reason(&status).as_deref() {
+        match reason(&status).as_deref() {
             Some("REQUEST_ID_REUSED") => Self::RunReused,
             _ => Self::Call(Box::new(status)),
         }
@@ -134,13 +135,6 @@ pub async fn run(args: Args) -> Result<Summary, Error> {
         usage_took,
         standing,
     })
-}
-
-fn timestamp(at: DateTime<Utc>) -> prost_types::Timestamp {
-    prost_types::Timestamp {
-        seconds: at.timestamp(),
-        nanos: at.timestamp_subsec_nanos().cast_signed(),
-    }
 }
 
 /// The milliseconds of a UUIDv7: short, new, and sorted by time.
@@ -196,12 +190,5 @@ mod tests {
         let name = new_name();
         assert_eq!(name.len(), 10);
         assert_eq!(run_name(&name), Ok(name));
-    }
-
-    #[test]
-    fn times_keep_their_microseconds() {
-        let at: DateTime<Utc> = "2026-11-22T09:00:00.123456Z".parse().unwrap();
-        let expected = prost_types::Timestamp { seconds: 1_795_338_000, nanos: 123_456_000 };
-        assert_eq!(timestamp(at), expected);
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Datelike as _, Days, NaiveDate, Utc};
 
 use super::scenario::{Customer, INPUT, OUTPUT};
-use super::timestamp;
+use crate::cli::time::to_wire;
 use crate::pb::{CreateGrantRequest, GrantCategory, GrantType};
 
 /// Grants are dealt in thousands of tokens.
@@ -36,7 +36,7 @@ pub fn units(run: &str, customer: &Customer, times: Times) -> Vec<CreateGrantReq
     let both = customer.input + customer.output;
     let open = |kind, category, percent, what| CreateGrantRequest {
         amount: part(both, percent, customer.budget),
-        effective_at: Some(timestamp(times.first)),
+        effective_at: Some(to_wire(times.first)),
         ..grant(run, customer, kind, category, what)
     };
     let tied = |kind, category, metric: &str, used, percent, what| CreateGrantRequest {
@@ -65,7 +65,7 @@ pub fn units(run: &str, customer: &Customer, times: Times) -> Vec<CreateGrantReq
     grants.push(open("purchased", GrantCategory::Purchased, 70, "Token pack"));
     if customer.next_month {
         grants.push(CreateGrantRequest {
-            effective_at: next_month(times.now).map(timestamp),
+            effective_at: next_month(times.now).map(to_wire),
             ..open("next-month", GrantCategory::Promotional, 20, "Next month's bonus")
         });
     }
@@ -97,7 +97,7 @@ fn part(used: u128, percent: u128, budget: u32) -> String {
 }
 
 fn in_days(now: DateTime<Utc>, days: u64) -> Option<prost_types::Timestamp> {
-    now.checked_add_days(Days::new(days)).map(timestamp)
+    now.checked_add_days(Days::new(days)).map(to_wire)
 }
 
 fn next_month(now: DateTime<Utc>) -> Option<DateTime<Utc>> {

@@ -1,7 +1,7 @@
 //! A bar in a terminal, a line every few seconds elsewhere. Both go to standard error.
 
 use std::fmt;
-use std::io::{IsTerminal as _, Write as _, stderr};
+use std::io::{IsTerminal as _, stderr};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use super::summary::{grouped, rate};
+use crate::cli::output::note;
 use crate::limits;
 
 const BAR: &str = "{msg:>20} {wide_bar} {human_pos}/{human_len}  {rate}/s  {eta} left";
@@ -67,7 +68,7 @@ impl Progress {
             _ => false,
         };
         if due {
-            say(&line(self.what, done, self.total, self.began.elapsed()));
+            note(&line(self.what, done, self.total, self.began.elapsed()));
         }
     }
 
@@ -79,7 +80,7 @@ impl Progress {
         let message = format!("creditd is away ({why}): trying again");
         match &self.bar {
             Some(bar) => bar.println(message),
-            None => say(&message),
+            None => note(&message),
         }
     }
 
@@ -90,13 +91,8 @@ impl Progress {
             return;
         }
         let done = self.done.load(Ordering::Relaxed);
-        say(&line(self.what, done, self.total, self.began.elapsed()));
+        note(&line(self.what, done, self.total, self.began.elapsed()));
     }
-}
-
-/// One line; nobody reading it is no reason to stop.
-fn say(line: &str) {
-    let _ = writeln!(stderr(), "{line}");
 }
 
 fn line(what: &str, done: u64, total: u64, took: Duration) -> String {

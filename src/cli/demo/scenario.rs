@@ -6,6 +6,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, RngExt as _, SeedableRng as _};
 
 use super::trace::{self, Request};
+use crate::cli::time::to_wire;
 use crate::pb;
 
 /// What the prompt's tokens are metered as.
@@ -124,7 +125,7 @@ impl Scenario {
             event_id: format!("demo-{}-{:06}-{metric}", self.run, request + 1),
             metric: metric.to_owned(),
             quantity: quantity.to_string(),
-            timestamp: Some(super::timestamp(made.at)),
+            timestamp: Some(to_wire(made.at)),
             ..Default::default()
         })
     }
