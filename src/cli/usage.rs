@@ -107,6 +107,7 @@ pub(super) async fn run(command: Command) -> Result<(), Error> {
 }
 
 async fn record(args: Record) -> Result<(), Error> {
+    let metadata = metadata(args.metadata)?;
     let mut client = args.endpoint.usage().await?;
     let policy = args.reject.then_some(InsufficientCredits::Reject);
     let request = RecordUsageRequest {
@@ -116,7 +117,7 @@ async fn record(args: Record) -> Result<(), Error> {
         quantity: args.quantity,
         timestamp: args.timestamp.map(time::to_wire),
         insufficient_credits: policy.map_or(0, Into::into),
-        metadata: metadata(args.metadata)?,
+        metadata,
     };
     let answer = client.record_usage(request).await?.into_inner();
     if answer.duplicate {

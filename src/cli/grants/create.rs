@@ -66,6 +66,7 @@ pub struct Args {
 }
 
 pub(in crate::cli) async fn run(args: Args) -> Result<(), Error> {
+    let metadata = metadata(args.metadata)?;
     let mut client = args.endpoint.credits().await?;
     let kind = match (args.kind, &args.currency) {
         (Some(kind), _) => kind,
@@ -84,7 +85,7 @@ pub(in crate::cli) async fn run(args: Args) -> Result<(), Error> {
         effective_at: args.effective_at.map(time::to_wire),
         expires_at: args.expires_at.map(time::to_wire),
         description: args.description.unwrap_or_default(),
-        metadata: metadata(args.metadata)?,
+        metadata,
         validate_only: args.validate_only,
     };
     let answer = client.create_grant(request).await?.into_inner();
