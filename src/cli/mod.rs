@@ -113,7 +113,9 @@ impl Endpoint {
     /// [`ConnectError`] if the URL is malformed or nothing listens there.
     pub async fn connect(&self) -> Result<Channel, ConnectError> {
         transport::Endpoint::from_shared(self.endpoint.clone())
-            .map_err(|_| ConnectError::NotAUrl(self.endpoint.clone()))?
+            .ok()
+            .filter(|endpoint| endpoint.uri().scheme_str() == Some("http"))
+            .ok_or_else(|| ConnectError::NotAUrl(self.endpoint.clone()))?
             .connect_timeout(limits::CONNECT_TIMEOUT)
             .http2_keep_alive_interval(limits::CLIENT_PING_EVERY)
             .keep_alive_timeout(limits::CLIENT_PING_TIMEOUT)

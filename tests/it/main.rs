@@ -15,6 +15,7 @@ mod harness;
 mod audit;
 mod balance;
 mod batches;
+mod cli;
 mod crash;
 mod fields;
 mod fire;
