@@ -1,6 +1,8 @@
 //! FLOOR 4: client commands, over the generated client. One file a command; `output.rs` says how
 //! all of them answer.
 
+use std::convert::Infallible;
+
 use tonic::transport::{self, Channel};
 
 use crate::limits;
@@ -79,14 +81,20 @@ pub async fn run(command: Command) -> Result<(), Error> {
 /// Where creditd answers.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Endpoint {
-    /// Where creditd answers.
+    /// Where creditd answers: a URL, or host:port.
     #[arg(
         long,
         env = "CREDITD_ENDPOINT",
         default_value = "http://127.0.0.1:50051",
+        value_parser = url,
         value_name = "URL"
     )]
     endpoint: String,
+}
+
+/// What clap makes of an endpoint: host and port alone are meant without TLS.
+fn url(text: &str) -> Result<String, Infallible> {
+    Ok(if text.contains("://") { text.to_owned() } else { format!("http://{text}") })
 }
 
 /// Why a client command has no connection.
