@@ -66,7 +66,7 @@ impl fmt::Display for Spoken<'_> {
         let violations = status.get_details_bad_request().map(|bad| bad.field_violations);
         let violations = violations.unwrap_or_default();
         match reason(status) {
-            Some(_) if !violations.is_empty() => write!(f, "creditd refused it")?,
+            Some(_) if !violations.is_empty() => write!(f, "the request was refused:")?,
             Some(reason) => write!(f, "{} ({reason})", status.message())?,
             None if status.code() == Code::Unavailable => {
                 write!(f, "the connection to creditd broke: {}", status.message())?;

@@ -11,7 +11,7 @@ async fn every_bad_field_is_named() {
         let said = run(world, line).await;
         assert_eq!((said.code, said.out.as_str()), (Some(1), ""));
         let mut lines = said.err.lines();
-        assert_eq!(lines.next(), Some("creditd: creditd refused it"));
+        assert_eq!(lines.next(), Some("creditd: the request was refused:"));
         let fields: Vec<_> = lines.map(|line| line.trim().split(' ').next().unwrap()).collect();
         assert_eq!(fields, ["metrics", "currency", "amount", "priority"], "{}", said.err);
     })
@@ -66,7 +66,7 @@ async fn nothing_that_listens_is_said_so() {
         );
         assert_eq!((said.code, said.out, said.err), (Some(1), String::new(), expected));
     }
-    let output = command(address, "balance acme --endpoint there").output().await.expect("one");
+    let output = command(address, "balance acme --endpoint ftp://there").output().await.expect("one");
     let said = super::Said::from(output);
-    assert!(said.err.starts_with("creditd: --endpoint \"there\" is not a URL"), "{}", said.err);
+    assert!(said.err.starts_with("creditd: --endpoint \"ftp://there\" is not a URL"), "{}", said.err);
 }
