@@ -48,7 +48,7 @@ pub struct Database {
     pub no_fetch: bool,
 }
 
-/// How the engine and the readers are sized.
+/// How the engine, the readers and the watchers are sized.
 #[derive(Debug, Clone, Args)]
 pub struct Sizing {
     /// Lanes that write, each with a connection of its own.
@@ -70,6 +70,17 @@ pub struct Sizing {
     #[arg(long, env = "CREDITD_READERS", default_value_t = limits::READ_POOL_DEFAULT,
           value_parser = clap::value_parser!(u16).range(1..=256))]
     pub readers: u16,
+
+    /// WatchBalance streams that this replica takes before callers are told LIMIT_EXCEEDED.
+    #[arg(long, env = "CREDITD_WATCHERS", default_value_t = limits::WATCHERS_DEFAULT,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub watchers: u32,
+
+    /// Customers that they may watch together, each counted once for every stream.
+    #[arg(long, env = "CREDITD_WATCHED_CUSTOMERS",
+          default_value_t = limits::WATCHED_CUSTOMERS_DEFAULT,
+          value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub watched_customers: u32,
 }
 
 /// The rules' windows.

@@ -8,6 +8,7 @@
 //! | 0 | [`domain`] | the rules, pure |
 //! | 1 | [`store`] | PostgreSQL |
 //! | 2 | [`engine`] | the one write path |
+//! | 3 | [`watch`] | who watches whom |
 //! | 4 | [`rpc`], [`tasks`], [`cli`] | the wire, the background, the command line |
 //! | top | [`app`] | wiring: the only place that knows everyone |
 //!
@@ -23,6 +24,7 @@ pub mod rpc;
 pub mod store;
 pub mod tasks;
 pub mod telemetry;
+pub mod watch;
 
 /// The wire contract, generated from proto/credits/v1.
 #[allow(

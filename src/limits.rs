@@ -107,6 +107,30 @@ pub const STREAM_IN_FLIGHT: usize = 8;
 /// What callers are told to wait before they try again.
 pub const RETRY_AFTER: Duration = Duration::from_millis(250);
 
+// --- Watchers --------------------------------------------------------------------------------
+
+/// Customers that one WatchBalance stream may name: a request of some 250 KB at most.
+pub const WATCH_CUSTOMERS_MAX: usize = 1_000;
+/// WatchBalance streams on one replica, unless configured: some 20 KB each.
+pub const WATCHERS_DEFAULT: u32 = 20_000;
+/// Customers that the streams of one replica watch, each counted once for every stream, unless
+/// configured: a balance of a few grants and its place in the hub take some 2 KB.
+pub const WATCHED_CUSTOMERS_DEFAULT: u32 = 200_000;
+/// Customers that are read together for those who watch them: the statement takes a few
+/// milliseconds, so that whoever changes meanwhile does not wait for long.
+pub const WATCH_READ_CUSTOMERS: usize = 250;
+/// How long a new stream waits for the present state before UNAVAILABLE: longer than a restart of
+/// PostgreSQL, shorter than a caller's patience.
+pub const WATCH_FIRST_STATE: Duration = Duration::from_secs(10);
+/// How often the clock is looked at while somebody waits for what time will bring: between two
+/// looks it may have been set.
+pub const CLOCK_LOOK_EVERY: Duration = Duration::from_secs(30);
+/// How often a connection that only listens is asked for a sign of life.
+pub const LISTEN_PING_EVERY: Duration = Duration::from_secs(5);
+/// How often a client's connection is asked for a sign of life: without it the place of a watcher
+/// that vanished without a word would never be free.
+pub const KEEPALIVE_EVERY: Duration = Duration::from_secs(30);
+
 // --- The database ----------------------------------------------------------------------------
 
 /// Connections that reads share, unless configured.
@@ -152,6 +176,9 @@ pub const HEALTH_EVERY: Duration = Duration::from_secs(1);
 /// How long the drain at the end may take before what is still open is left: longer than
 /// [`BATCH_RETRY_FOR`], so that who waits for a database that is away hears of it.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(15);
+/// How long streams have, once every call is answered, to hear that creditd is going down: a caller
+/// that does not read would never hear it.
+pub const FAREWELL: Duration = Duration::from_secs(1);
 
 // --- The command line ------------------------------------------------------------------------
 

@@ -6,10 +6,12 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
+use tower::util::MapFutureLayer;
 
 use super::{Database, Error};
 use crate::config;
@@ -19,7 +21,8 @@ use crate::limits;
 use crate::rpc::{Answer, Health, Services};
 use crate::store::private::PrivateServer;
 use crate::store::{self, Address, Clock, Store, TestClock};
-use crate::tasks::sweeper;
+use crate::tasks::{listener, sweeper};
+use crate::watch::{self, Hub};
 
 /// What of the configuration the service itself needs, besides a database and a listener.
 #[derive(Debug, Clone)]
@@ -34,10 +37,13 @@ pub struct Settings {
     pub sizes: Sizes,
     /// Connections that reads share.
     pub readers: usize,
+    /// How many may watch.
+    pub watch: watch::Limits,
 }
 
 impl From<&config::Serve> for Settings {
     fn from(config: &config::Serve) -> Self {
+        let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
         let window = |window: Duration| TimeDelta::from_std(window).unwrap_or(TimeDelta::MAX);
         Self {
             clock: match config.test_clock {
@@ -55,6 +61,10 @@ impl From<&config::Serve> for Settings {
                 queue: config.sizing.queue,
             },
             readers: usize::from(config.sizing.readers),
+            watch: watch::Limits {
+                watchers: count(config.sizing.watchers),
+                watched_customers: count(config.sizing.watched_customers),
+            },
         }
     }
 }
@@ -63,8 +73,12 @@ impl From<&config::Serve> for Settings {
 pub struct Service {
     /// The way into the lanes, for tests that look at their counters.
     pub engine: Arc<Engine>,
+    /// Who watches whom, for tests that count them.
+    pub hub: Arc<Hub>,
     lanes: Lanes,
     closing: CancellationToken,
+    /// Calls that have not been answered yet; streams have, once they have begun.
+    calls: TaskTracker,
     serving: JoinHandle<Result<(), tonic::transport::Error>>,
     background: Vec<JoinHandle<()>>,
 }
@@ -84,16 +98,33 @@ impl Service {
         let (engine, lanes) = Engine::start(&store, settings.sizes);
         let engine = Arc::new(engine);
         let closing = CancellationToken::new();
-        let services = Services::new(store.clone(), Arc::clone(&engine), closing.clone());
+        let hub = Arc::new(Hub::new(settings.watch));
+        let services =
+            Services::new(store.clone(), Arc::clone(&engine), Arc::clone(&hub), closing.clone());
         let health = Health::new(&store).await;
         let routes = services.routes(&health).map_err(|error| Error::Serve(error.to_string()))?;
         health.look(&store).await;
-        let mut background = vec![tokio::spawn(health.follow(store.clone(), closing.clone()))];
+        let refresh = watch::refresh::run(
+            Arc::clone(&hub),
+            store.clone(),
+            Arc::clone(&engine),
+            closing.clone(),
+        );
+        let listen = listener::run(store.clone(), Arc::clone(&hub), closing.clone());
+        let mut background = vec![
+            tokio::spawn(health.follow(store.clone(), closing.clone())),
+            tokio::spawn(refresh),
+            tokio::spawn(listen),
+        ];
         if settings.sweeper {
             let sweep = sweeper::run(store, Arc::clone(&engine), closing.clone());
             background.push(tokio::spawn(sweep));
         }
+        let calls = TaskTracker::new();
+        let counted = calls.clone();
         let server = Server::builder()
+            .http2_keepalive_interval(Some(limits::KEEPALIVE_EVERY))
+            .layer(MapFutureLayer::new(move |call| counted.track_future(call)))
             .layer(Answer::layer())
             .add_routes(routes)
             .serve_with_incoming_shutdown(
@@ -102,14 +133,27 @@ impl Service {
                 TcpIncoming::from(listener).with_nodelay(Some(true)),
                 closing.clone().cancelled_owned(),
             );
-        Ok(Self { engine, lanes, closing, serving: tokio::spawn(server), background })
+        let serving = tokio::spawn(server);
+        Ok(Self { engine, hub, lanes, closing, calls, serving, background })
     }
 
-    /// Takes nothing new, answers what is under way, empties the lanes, and ends; what has not ended
-    /// after [`limits::SHUTDOWN_GRACE`] ends with the process.
+    /// Takes nothing new, answers what is under way, tells the streams, empties the lanes, and ends;
+    /// what is still open after [`limits::FAREWELL`], or after [`limits::SHUTDOWN_GRACE`] in all, ends
+    /// with the process.
     pub async fn stop(mut self) {
         self.closing.cancel();
-        if timeout(limits::SHUTDOWN_GRACE, &mut self.serving).await.is_err() {
+        let farewell = async {
+            self.calls.close();
+            self.calls.wait().await;
+            self.engine.answered().await;
+            sleep(limits::FAREWELL).await;
+        };
+        let ended = tokio::select! {
+            _ = &mut self.serving => true,
+            () = farewell => false,
+            () = sleep(limits::SHUTDOWN_GRACE) => false,
+        };
+        if !ended {
             tracing::warn!("some connections did not end in time");
             self.serving.abort();
         }

@@ -112,6 +112,22 @@ impl Balance {
         Ok(balance)
     }
 
+    /// Where it stands among the balances of its customer: each change brings a later one.
+    #[must_use]
+    pub fn version(&self) -> (i64, Timestamp) {
+        (self.revision, self.as_of)
+    }
+
+    /// Whether it shows anything else than `other` does, but for the instant.
+    #[must_use]
+    pub fn differs_from(&self, other: &Self) -> bool {
+        let Self { revision, as_of: _, totals, grants, upcoming_expirations } = self;
+        *revision != other.revision
+            || *totals != other.totals
+            || *grants != other.grants
+            || *upcoming_expirations != other.upcoming_expirations
+    }
+
     fn count(&mut self, grant: &Grant, now: Timestamp) -> Result<(), AmountError> {
         let status = grant.status(now);
         let standing = matches!(status, Status::Active | Status::Pending);

@@ -331,6 +331,17 @@ impl Grant {
         }
     }
 
+    /// The next instant after `now` at which time alone changes what a balance shows of it: its
+    /// start, and then its end.
+    #[must_use]
+    pub fn turns_at(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.voided.is_some() || self.figures.remaining.is_zero() {
+            return None;
+        }
+        let ends = self.expires_at.filter(|end| now < *end);
+        if now < self.effective_at { Some(self.effective_at) } else { ends }
+    }
+
     /// The grant as every read shows it at `now`: with its expiry booked.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::{Engine, Failure, Reply};
+use super::Engine;
 use crate::domain::command::{Action, Command};
 use crate::domain::entry::ACTOR_TIME;
 use crate::domain::ids::Customer;
@@ -35,25 +35,20 @@ impl Engine {
     /// As the database says.
     pub async fn book_due(&self, store: &Store) -> Result<Pass> {
         let due = store.due(i64::from(limits::SWEEP_CUSTOMERS_MAX)).await?;
-        let commands: Vec<Command> = due.customers.into_iter().map(booking).collect();
-        let customers = commands.len();
-        let replies = self.enqueue(commands, None).await.replies().await;
-        let failed = replies.iter().filter(|reply| reply.is_err()).count();
+        let customers = due.customers.len();
+        let failed = self.book_due_of(due.customers).await;
         Ok(Pass { customers, failed, full: due.full, next: due.next, now: due.now })
     }
 
-    /// Books what has fallen due for one customer.
-    ///
-    /// # Errors
-    /// A [`Failure`].
-    pub async fn book_due_of(&self, customer: Customer) -> Reply {
-        let replies = self.enqueue(vec![booking(customer)], None).await.replies().await;
-        replies.into_iter().next().unwrap_or(Err(Failure::Unavailable))
+    /// Books what has fallen due for these customers, at most [`limits::LANE_STREAM_QUEUE`]; how
+    /// many of the bookings failed.
+    pub async fn book_due_of(&self, customers: Vec<Customer>) -> usize {
+        let book =
+            |customer| Command { customer, actor: ACTOR_TIME.into(), action: Action::BookDue };
+        let commands = customers.into_iter().map(book).collect();
+        let replies = self.enqueue(commands, None).await.replies().await;
+        replies.iter().filter(|reply| reply.is_err()).count()
     }
-}
-
-fn booking(customer: Customer) -> Command {
-    Command { customer, actor: ACTOR_TIME.into(), action: Action::BookDue }
 }
 
 /// Where batches leave word of the earliest thing that will fall due, so that the sweeper, which

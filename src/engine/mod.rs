@@ -17,6 +17,8 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use uuid::Uuid;
 
 pub use self::due::{DueHint, Pass};
@@ -86,6 +88,8 @@ pub struct Engine {
     doors: Vec<Door>,
     stats: Arc<Stats>,
     due: Arc<DueHint>,
+    /// Counts those who wait for replies.
+    waiting: TaskTracker,
 }
 
 /// The lanes' tasks, for who starts and stops them.
@@ -127,7 +131,8 @@ impl Engine {
             );
             tasks.push(tokio::spawn(lane.run(queue, closing.clone())));
         }
-        (Self { doors, stats, due }, Lanes { tasks, closing })
+        let engine = Self { doors, stats, due, waiting: TaskTracker::new() };
+        (engine, Lanes { tasks, closing })
     }
 
     /// What the lanes have done so far.
@@ -160,6 +165,7 @@ impl Engine {
     /// Queues commands, at most [`limits::LANE_STREAM_QUEUE`], waiting for room, and returns what will be their replies, in their order.
     /// Commands of one customer are carried out in the order in which they were queued.
     pub async fn enqueue(&self, commands: Vec<Command>, deadline: Option<Instant>) -> Pending {
+        let waits = self.waiting.token();
         let total = commands.len();
         let mut by_lane: Vec<(Vec<usize>, Vec<Command>)> = Vec::new();
         by_lane.resize_with(self.doors.len(), Default::default);
@@ -181,7 +187,13 @@ impl Engine {
             }
             parts.push((indexes, replied));
         }
-        Pending { total, parts }
+        Pending { total, parts, _waits: waits }
+    }
+
+    /// Resolves once nobody waits for replies to what was [queued](Self::enqueue).
+    pub async fn answered(&self) {
+        self.waiting.close();
+        self.waiting.wait().await;
     }
 
     fn lane_of(&self, command: &Command) -> usize {
@@ -199,6 +211,7 @@ fn room(commands: u32) -> Arc<Semaphore> {
 pub struct Pending {
     total: usize,
     parts: Vec<(Vec<usize>, oneshot::Receiver<Vec<Reply>>)>,
+    _waits: TaskTrackerToken,
 }
 
 impl Pending {

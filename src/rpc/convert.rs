@@ -96,7 +96,7 @@ pub(super) fn grant(customer: &Customer, grant: Grant, now: Timestamp) -> pb::Gr
 }
 
 /// A balance.
-pub(super) fn balance(customer: &Customer, balance: Balance) -> pb::Balance {
+pub(super) fn balance(customer: &Customer, balance: &Balance) -> pb::Balance {
     pb::Balance {
         customer_id: customer.external_id.to_string(),
         revision: balance.revision,

@@ -5,7 +5,7 @@ use tonic::{Request, Response, Status};
 use super::fields::Fields;
 use super::import::Import;
 use super::page::Page;
-use super::{Services, convert, deadline, filter, parse, status, stream, void};
+use super::{Services, convert, deadline, filter, parse, status, stream, void, watch};
 use crate::domain::balance::{Balance, PayingFor};
 use crate::domain::command::{Action, Command, Outcome};
 use crate::domain::ids::{Customer, GrantId, Metric};
@@ -17,8 +17,7 @@ type Answer<T> = Result<Response<T>, Status>;
 #[tonic::async_trait]
 impl CreditService for Services {
     type VoidGrantsStream = void::Progress;
-    type WatchBalanceStream =
-        tokio_stream::wrappers::ReceiverStream<Result<pb::WatchBalanceResponse, Status>>;
+    type WatchBalanceStream = watch::Balances;
     type ImportGrantsStream = stream::Responses<pb::ImportGrantsResponse>;
     type ExportCreditReportStream =
         tokio_stream::wrappers::ReceiverStream<Result<pb::ExportCreditReportResponse, Status>>;
@@ -33,9 +32,9 @@ impl CreditService for Services {
     }
     async fn watch_balance(
         &self,
-        _: Request<pb::WatchBalanceRequest>,
+        request: Request<pb::WatchBalanceRequest>,
     ) -> Answer<Self::WatchBalanceStream> {
-        Err(Status::unimplemented("to come"))
+        Ok(Response::new(watch::serve(&self.hub, request.get_ref()).await?))
     }
     async fn import_grants(
         &self,
@@ -151,7 +150,7 @@ impl CreditService for Services {
         let account = self.store.account(&customer).await.map_err(status::of_store)?;
         let balance =
             Balance::of(&account, &paying_for).map_err(|error| status::unexpected(&error))?;
-        let balance = Some(convert::balance(&customer, balance));
+        let balance = Some(convert::balance(&customer, &balance));
         Ok(Response::new(pb::GetBalanceResponse { balance }))
     }
 

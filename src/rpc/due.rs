@@ -13,8 +13,10 @@ impl Services {
         if account.changes().entries.is_empty() {
             return Ok(());
         }
-        let booked = self.engine.book_due_of(customer.clone()).await;
-        booked.map(drop).map_err(status::of_failure)
+        match self.engine.book_due_of(vec![customer.clone()]).await {
+            0 => Ok(()),
+            _ => Err(status::of_failure(Failure::Unavailable)),
+        }
     }
 
     /// Books what is due for anybody.

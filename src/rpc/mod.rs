@@ -20,6 +20,7 @@ mod test_clock;
 mod usage;
 mod usage_stream;
 mod void;
+mod watch;
 
 use std::sync::Arc;
 
@@ -37,21 +38,28 @@ use crate::pb::credit_service_server::CreditServiceServer;
 use crate::pb::test_clock_service_server::TestClockServiceServer;
 use crate::pb::usage_service_server::UsageServiceServer;
 use crate::store::{Clock, Store};
+use crate::watch::Hub;
 
 /// What the services work with.
 #[derive(Clone)]
 pub struct Services {
     store: Store,
     engine: Arc<Engine>,
+    hub: Arc<Hub>,
     closing: CancellationToken,
     actor: Arc<str>,
 }
 
 impl Services {
-    /// Services on this store and engine. When `closing` is cancelled, streams take nothing new.
+    /// Services on this store, engine and hub. When `closing` is cancelled, streams take nothing new.
     #[must_use]
-    pub fn new(store: Store, engine: Arc<Engine>, closing: CancellationToken) -> Self {
-        Self { store, engine, closing, actor: ACTOR_ANONYMOUS.into() }
+    pub fn new(
+        store: Store,
+        engine: Arc<Engine>,
+        hub: Arc<Hub>,
+        closing: CancellationToken,
+    ) -> Self {
+        Self { store, engine, hub, closing, actor: ACTOR_ANONYMOUS.into() }
     }
 
     /// All services, with health and reflection (v1 and v1alpha).

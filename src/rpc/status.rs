@@ -14,6 +14,7 @@ use crate::engine::Failure;
 use crate::limits;
 use crate::pb::ErrorReason;
 use crate::store;
+use crate::watch;
 
 const DOMAIN: &str = "creditd";
 
@@ -172,17 +173,52 @@ pub(super) fn of_refusal(refusal: Refusal) -> Status {
         Refusal::GrantNotActive => {
             status(Code::FailedPrecondition, message, ErrorReason::GrantNotActive)
         }
-        Refusal::TooManyOpenGrants { limit } => with_metadata(
-            Code::FailedPrecondition,
-            message,
-            ErrorReason::LimitExceeded,
-            [("limit", limit.to_string()), ("name", "open_grants".to_owned())],
-        ),
+        Refusal::TooManyOpenGrants { limit } => limit_exceeded("open_grants", limit, message),
         Refusal::TimestampOutOfWindow => {
             status(Code::FailedPrecondition, message, ErrorReason::TimestampOutOfWindow)
         }
         Refusal::Arithmetic(error) => unexpected(&error),
     }
+}
+
+fn limit_exceeded(name: &str, limit: usize, message: String) -> Status {
+    with_metadata(
+        Code::FailedPrecondition,
+        message,
+        ErrorReason::LimitExceeded,
+        [("limit", limit.to_string()), ("name", name.to_owned())],
+    )
+}
+
+/// Why nobody more may watch.
+pub(super) fn of_refused_watch(refused: watch::Refused) -> Status {
+    let message = refused.to_string();
+    match refused {
+        watch::Refused::TooManyWatchers(limit) => limit_exceeded("watchers", limit, message),
+        watch::Refused::TooManyCustomers(limit) => {
+            limit_exceeded("watched_customers", limit, message)
+        }
+        watch::Refused::Closing => draining(),
+    }
+}
+
+/// Why a watch has ended.
+pub(super) fn of_ended_watch(ending: watch::Ending) -> Status {
+    match ending {
+        watch::Ending::Closing => draining(),
+        watch::Ending::Lost => try_again(
+            Code::Unavailable,
+            "the database has lost what was shown; the next stream begins with what is left",
+            ErrorReason::Unavailable,
+        ),
+        watch::Ending::Unreadable(id) => internal(id),
+    }
+}
+
+/// UNAVAILABLE where the present state did not come in time.
+pub(super) fn no_first_state() -> Status {
+    let message = "the present state could not be had in time";
+    try_again(Code::Unavailable, message, ErrorReason::Unavailable)
 }
 
 /// What the store says to a read.

@@ -1,11 +1,13 @@
 //! Where `now` comes from: PostgreSQL's clock, or the test clock. The machine's own is never
 //! asked, so that replicas whose clocks differ cannot disagree.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use diesel::sql_types::Timestamptz;
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
+use tokio::sync::watch;
 
+use super::Store;
 use super::error::{Error, Result};
 use super::statement::Statement;
 use crate::domain::time::Timestamp;
@@ -24,19 +26,19 @@ pub enum Clock {
 
 /// A clock that stands still until told otherwise, and never runs backwards.
 #[derive(Debug, Clone)]
-pub struct TestClock(Arc<Mutex<Timestamp>>);
+pub struct TestClock(Arc<watch::Sender<Timestamp>>);
 
 impl TestClock {
     /// A clock that shows `at`.
     #[must_use]
     pub fn new(at: Timestamp) -> Self {
-        Self(Arc::new(Mutex::new(at)))
+        Self(Arc::new(watch::Sender::new(at)))
     }
 
     /// What it shows.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.borrow()
     }
 
     /// Sets it forward.
@@ -44,12 +46,20 @@ impl TestClock {
     /// # Errors
     /// What it shows, where that is later than `at`.
     pub fn advance_to(&self, at: Timestamp) -> std::result::Result<(), Timestamp> {
-        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if at < *now {
-            return Err(*now);
-        }
-        *now = at;
-        Ok(())
+        let moved = self.0.send_if_modified(|now| {
+            let forward = at >= *now;
+            if forward {
+                *now = at;
+            }
+            forward
+        });
+        if moved { Ok(()) } else { Err(self.now()) }
+    }
+
+    /// Waits until it shows `at` or later.
+    pub async fn reaches(&self, at: Timestamp) {
+        // It fails only where the clock is gone, and this is it.
+        drop(self.0.subscribe().wait_for(|now| *now >= at).await);
     }
 }
 
@@ -88,4 +98,14 @@ impl Clock {
 
 fn only(rows: Vec<(Timestamp,)>) -> Result<Timestamp> {
     rows.into_iter().next().map(|row| row.0).ok_or_else(|| Error::corrupt("no clock"))
+}
+
+impl Store {
+    /// What the clock shows.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn now(&self) -> Result<Timestamp> {
+        self.clock.read(&*self.readers.get().await?).await
+    }
 }

@@ -5,17 +5,14 @@ use std::time::{Duration, Instant};
 
 use creditd::limits;
 use creditd::pb;
-use creditd::store::private::{Options as PostgresOptions, PrivateServer};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use prost_types::FieldMask;
-use tempfile::TempDir;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::harness::child::Serving;
 use crate::harness::load::{self, Known, Load, OnFailure};
+use crate::harness::postgres::{Fall, Postgres};
 use crate::harness::proxy::Proxy;
 use crate::harness::wait::until;
 use crate::harness::{Client, Database, Options, Server, World, say};
@@ -81,55 +78,6 @@ async fn stream(client: Client, round: usize) -> Vec<pb::UsageEvent> {
 /// The request that made an event.
 fn again(event: &pb::UsageEvent) -> pb::RecordUsageRequest {
     say::usage(&event.customer_id, &event.event_id, &event.metric, &event.quantity)
-}
-
-/// A PostgreSQL server of this test's own.
-struct Postgres {
-    folder: TempDir,
-    server: Option<PrivateServer>,
-    port: Option<u16>,
-}
-
-/// How a server goes down.
-#[derive(Debug, Clone, Copy)]
-enum Fall {
-    /// Fast shutdown: sessions are ended, everything is on disk.
-    Fast,
-    /// SIGKILL: the next start recovers.
-    Killed,
-}
-
-impl Postgres {
-    async fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let mut postgres = Self { folder, server: None, port: None };
-        postgres.rise().await;
-        postgres.port = postgres.server.as_ref().map(PrivateServer::port);
-        postgres
-    }
-
-    fn url(&self) -> &str {
-        self.server.as_ref().expect("a server").url()
-    }
-
-    async fn rise(&mut self) {
-        let options = PostgresOptions {
-            fetch: false,
-            durable: true,
-            port: self.port,
-            ..PostgresOptions::new(self.folder.path())
-        };
-        self.server = Some(PrivateServer::start(&options).await.expect("a server"));
-    }
-
-    async fn fall(&mut self, how: Fall) {
-        let server = self.server.take().expect("a server");
-        if matches!(how, Fall::Killed) {
-            kill(Pid::from_raw(server.pid()), Signal::SIGKILL).expect("a signal");
-            server.exited().await;
-        }
-        server.stop().await;
-    }
 }
 
 async fn health(client: &Client) -> ServingStatus {
@@ -232,19 +180,11 @@ async fn backends_are_terminated_under_load() {
     .await;
 }
 
-/// The database's URL through a proxy that loses this part of the words that something is committed.
-async fn behind_a_proxy(database: &Database, lost: f64) -> (String, Proxy) {
-    let (head, rest) = database.url.rsplit_once('@').expect("a host");
-    let (host, name) = rest.split_once('/').expect("a database");
-    let proxy = Proxy::losing_commits(host.parse().expect("an address"), lost, 1).await;
-    (format!("{head}@{}/{name}", proxy.address), proxy)
-}
-
 /// A database that takes connections and then says nothing is as good as away.
 #[tokio::test(flavor = "multi_thread")]
 async fn callers_hear_of_a_database_that_says_nothing() {
     let database = Database::create().await;
-    let (url, proxy) = behind_a_proxy(&database, 0.0).await;
+    let (url, proxy) = Proxy::of_database(&database, 0.0).await;
     let server = Server::start(&url, &Options::default()).await;
     let client = server.client();
     load::grants(&client).await;
@@ -265,7 +205,7 @@ async fn callers_hear_of_a_database_that_says_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn commits_whose_answer_is_lost_are_done_once() {
     let database = Database::create().await;
-    let (url, proxy) = behind_a_proxy(&database, 0.4).await;
+    let (url, proxy) = Proxy::of_database(&database, 0.4).await;
     let server = Server::start(&url, &Options::default()).await;
     let client = server.client();
     load::grants(&client).await;
@@ -304,7 +244,7 @@ async fn commits_whose_answer_is_lost_are_done_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn updates_whose_commit_is_lost_are_booked_once() {
     let database = Database::create().await;
-    let (url, proxy) = behind_a_proxy(&database, 0.4).await;
+    let (url, proxy) = Proxy::of_database(&database, 0.4).await;
     let server = Server::start(&url, &Options::real()).await;
     let mut credits = server.client().credits;
     let made = credits.create_grant(say::units("acme", "3")).await.expect("a grant");

@@ -31,3 +31,4 @@ mod service;
 mod stream;
 mod tour;
 mod usage;
+mod watch;

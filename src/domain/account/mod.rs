@@ -311,6 +311,12 @@ impl Account {
         self.known && (self.in_use || self.slots.len() >= limits::UNUSED_ACCOUNT_GRANTS_KEPT)
     }
 
+    /// The next instant at which time alone changes what a balance shows.
+    #[must_use]
+    pub fn turns_at(&self) -> Option<Timestamp> {
+        self.grants().filter_map(|grant| grant.turns_at(self.now)).min()
+    }
+
     /// How much room the account takes in a cache, in grants; one at least.
     #[must_use]
     pub fn weight(&self) -> usize {

@@ -8,22 +8,12 @@ use tokio::time::{Instant, sleep};
 use super::super::Store;
 use super::super::error::{Error, Result};
 use super::super::statement::Statement;
-use crate::domain::time::Timestamp;
 use crate::limits;
 
 struct Mark;
 struct Ended;
 
 impl Store {
-    /// The clock.
-    ///
-    /// # Errors
-    /// As the database says.
-    pub async fn now(&self) -> Result<Timestamp> {
-        let conn = self.readers.get().await?;
-        self.clock.read(&conn).await
-    }
-
     /// Waits until every batch that may have read the clock by now has ended: what is recorded by
     /// an instant that was read before is then there to be seen.
     ///

@@ -66,7 +66,12 @@ async fn nothing_that_listens_is_said_so() {
         );
         assert_eq!((said.code, said.out, said.err), (Some(1), String::new(), expected));
     }
-    let output = command(address, "balance acme --endpoint ftp://there").output().await.expect("one");
+    let output =
+        command(address, "balance acme --endpoint ftp://there").output().await.expect("one");
     let said = super::Said::from(output);
-    assert!(said.err.starts_with("creditd: --endpoint \"ftp://there\" is not a URL"), "{}", said.err);
+    assert!(
+        said.err.starts_with("creditd: --endpoint \"ftp://there\" is not a URL"),
+        "{}",
+        said.err
+    );
 }

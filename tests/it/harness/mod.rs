@@ -13,6 +13,7 @@ pub mod child;
 pub mod database;
 pub mod dump;
 pub mod load;
+pub mod postgres;
 pub mod proxy;
 pub mod say;
 pub mod wait;
@@ -28,6 +29,7 @@ use creditd::pb::credit_service_client::CreditServiceClient;
 use creditd::pb::test_clock_service_client::TestClockServiceClient;
 use creditd::pb::usage_service_client::UsageServiceClient;
 use creditd::store::{Address, Clock, TestClock, audit};
+use creditd::watch::{self, Counts};
 use tokio::net::TcpListener;
 use tonic::transport::{Channel, Endpoint};
 
@@ -44,6 +46,7 @@ pub struct Options {
     pub clock: Clock,
     pub sweeper: bool,
     pub sizes: Sizes,
+    pub watch: watch::Limits,
 }
 
 impl Default for Options {
@@ -57,6 +60,7 @@ impl Default for Options {
                 batch_commands: limits::BATCH_COMMANDS_DEFAULT,
                 queue: limits::LANE_QUEUE_DEFAULT,
             },
+            watch: watch::Limits { watchers: 2_000, watched_customers: 10_000 },
         }
     }
 }
@@ -82,6 +86,7 @@ impl Options {
             sweeper: self.sweeper,
             sizes: self.sizes,
             readers: 4,
+            watch: self.watch,
         }
     }
 }
@@ -108,6 +113,11 @@ impl Server {
 
     pub fn stats(&self) -> Snapshot {
         self.service.engine.stats()
+    }
+
+    /// How many watch on it.
+    pub fn watching(&self) -> Counts {
+        self.service.hub.counts()
     }
 
     /// The way into its lanes, past the wire.

@@ -3,8 +3,9 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -13,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::Client;
+use super::{Client, Database};
 
 /// Bytes of an HTTP/2 frame's header: three of length, one of type, one of flags, four of stream.
 const FRAME_HEADER: usize = 9;
@@ -25,6 +26,7 @@ pub struct Proxy {
     cuts: Arc<AtomicU64>,
     accepting: JoinHandle<()>,
     silent: CancellationToken,
+    forgotten: Arc<Mutex<CancellationToken>>,
 }
 
 /// What to lose, and how much of it.
@@ -46,6 +48,14 @@ impl Proxy {
         Self::with(server, Loss { is_answer: has_commit, part }, seed).await
     }
 
+    /// The database's URL through such a proxy.
+    pub async fn of_database(database: &Database, lost: f64) -> (String, Self) {
+        let (head, rest) = database.url.rsplit_once('@').expect("a host");
+        let (host, name) = rest.split_once('/').expect("a database");
+        let proxy = Self::losing_commits(host.parse().expect("an address"), lost, 1).await;
+        (format!("{head}@{}/{name}", proxy.address), proxy)
+    }
+
     async fn with(server: SocketAddr, loss: Loss, seed: u64) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -53,6 +63,8 @@ impl Proxy {
         let counted = Arc::clone(&cuts);
         let silent = CancellationToken::new();
         let silence = silent.clone();
+        let forgotten = Arc::new(Mutex::new(CancellationToken::new()));
+        let forgetting = Arc::clone(&forgotten);
         let accepting = tokio::spawn(async move {
             let mut rng = StdRng::seed_from_u64(seed);
             let mut unheard = Vec::new();
@@ -63,20 +75,33 @@ impl Proxy {
                 }
                 let rng = StdRng::seed_from_u64(rng.random());
                 let (counted, silence) = (Arc::clone(&counted), silence.clone());
+                let forgotten = forgetting.lock().expect("a lock").clone();
                 tokio::spawn(async move {
-                    let carried = silence.run_until_cancelled(carry(near, server, loss, rng)).await;
+                    let mut carrying = pin!(carry(near, server, loss, rng));
+                    let carried = tokio::select! {
+                        carried = &mut carrying => Some(carried),
+                        () = silence.cancelled() => None,
+                        // Kept, and never looked at again.
+                        () = forgotten.cancelled() => std::future::pending().await,
+                    };
                     if let Some(Ok(true)) = carried {
                         counted.fetch_add(1, Ordering::Relaxed);
                     }
                 });
             }
         });
-        Self { address, cuts, accepting, silent }
+        Self { address, cuts, accepting, silent, forgotten }
     }
 
     /// Cuts all connections; new ones are taken, and nothing is ever said on them.
     pub fn fall_silent(&self) {
         self.silent.cancel();
+    }
+
+    /// Forgets all connections: they stay, and nothing is carried over them any more. New ones are
+    /// carried.
+    pub fn forget(&self) {
+        std::mem::take(&mut *self.forgotten.lock().expect("a lock")).cancel();
     }
 
     /// A client with a connection of its own through the proxy.

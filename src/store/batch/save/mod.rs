@@ -1,6 +1,7 @@
 //! What a batch writes: one statement a table, whatever the batch's size.
 
 mod grants;
+mod notify;
 mod records;
 
 use diesel::IntoSql as _;
@@ -11,6 +12,7 @@ use diesel_async::AsyncPgConnection;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
+use super::super::changes;
 use super::super::error::Result;
 use super::super::statement::Statement;
 use super::{Accounts, Running, run};
@@ -48,6 +50,9 @@ pub(super) fn statements<'c>(
     let mut entries = Vec::new();
     let mut requests = Vec::new();
     let mut import_rows = Vec::new();
+    // No balance changes without an entry.
+    let changed = dirty.iter().filter(|account| !account.changes().entries.is_empty());
+    let payloads = changes::payloads(changed.map(|account| account.customer().key));
     for account in dirty {
         let key = account.customer().key;
         let changes = account.changes();
@@ -82,6 +87,7 @@ pub(super) fn statements<'c>(
     all.extend(some(&entries, |rows| records::insert_entries(conn, rows))?);
     all.extend(some(&requests, |rows| Ok(records::insert_requests(conn, rows)))?);
     all.extend(some(&import_rows, |rows| Ok(records::insert_import_rows(conn, rows)))?);
+    all.extend(some(&payloads, |payloads| Ok(notify::notify(conn, payloads)))?);
     Ok(all)
 }
 
