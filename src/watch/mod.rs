@@ -8,6 +8,8 @@
 mod mailbox;
 pub mod refresh;
 mod roster;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

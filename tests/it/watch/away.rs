@@ -74,9 +74,12 @@ async fn a_listener_that_falls_silent_is_noticed() {
         world.client.grant(say::units("acme", "10")).await;
         let mut watch = Watch::on(&behind.client(), &["acme"]).await;
         watch.next().await;
-        proxy.forget();
-        world.client.record(say::usage("acme", "e", "tokens", "1")).await;
+        // It listens.
+        world.client.record(say::usage("acme", "e0", "tokens", "1")).await;
         assert_eq!(available(&watch.next().await), "9");
+        proxy.forget();
+        world.client.record(say::usage("acme", "e1", "tokens", "1")).await;
+        assert_eq!(available(&watch.next().await), "8");
         behind.stop().await;
     })
     .await;
