@@ -18,12 +18,18 @@ impl Grant {
     /// The grant as a read at `at` showed it, of one made by then: without what came since, and
     /// with its expiry booked.
     ///
-    /// Two things are not in the ledger: the notes stay what they are now, and `updated_at` may be
-    /// that of a change that came later.
+    /// Two things are not in the ledger: the notes stay what they are, and `updated_at` is that of
+    /// the last change by `now`, which may have come later than `at`.
     ///
     /// # Errors
     /// [`AmountError::OutOfRange`] where it did not come to its figures by these entries.
-    pub fn as_of(mut self, at: Timestamp, since: &Since) -> Result<Self, AmountError> {
+    pub fn as_of(
+        mut self,
+        at: Timestamp,
+        now: Timestamp,
+        since: &Since,
+    ) -> Result<Self, AmountError> {
+        self.updated_at = self.last_change(now)?;
         self.figures = self.figures.before(self.amount, &since.moved)?;
         for change in since.changes.iter().rev() {
             self.priority = change.priority.map_or(self.priority, |(old, _)| old);

@@ -342,16 +342,23 @@ impl Grant {
         if now < self.effective_at { Some(self.effective_at) } else { ends }
     }
 
+    /// When anything about it last changed by `now`, an expiry that nobody has booked included.
+    ///
+    /// # Errors
+    /// [`AmountError::OutOfRange`], never for sound figures.
+    pub fn last_change(&self, now: Timestamp) -> Result<Timestamp, AmountError> {
+        let end = if self.is_due(now)? { self.expires_at } else { None };
+        Ok(self.updated_at.max(end.unwrap_or(self.updated_at)))
+    }
+
     /// The grant as every read shows it at `now`: with its expiry booked.
     ///
     /// # Errors
     /// [`AmountError::OutOfRange`], never for sound figures.
     pub fn at(mut self, now: Timestamp) -> Result<Self, AmountError> {
-        if let Some(end) = self.expires_at
-            && self.is_due(now)?
-        {
+        self.updated_at = self.last_change(now)?;
+        if self.is_due(now)? {
             self.figures = self.figures.expire()?;
-            self.updated_at = self.updated_at.max(end);
         }
         Ok(self)
     }

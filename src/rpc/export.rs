@@ -35,7 +35,7 @@ impl Services {
         Ok(self.export(|answers| async move {
             services.store.settle().await.map_err(status::of_store)?;
             let message = |rows| pb::ExportCreditReportResponse { rows, as_of };
-            send(services.store.report(filter, at), reported, message, &answers).await
+            send(services.store.report(filter, at, now), reported, message, &answers).await
         }))
     }
 

@@ -12,6 +12,7 @@ macro_rules! on {
 }
 
 mod credits;
+mod exports;
 mod pages;
 mod usage;
 

@@ -17,6 +17,7 @@ mod balance;
 mod batches;
 mod cli;
 mod crash;
+mod export;
 mod fields;
 mod fire;
 mod grants;

@@ -47,19 +47,21 @@ pub struct Report {
     store: Store,
     filter: ReportFilter,
     as_of: Timestamp,
+    now: Timestamp,
     walk: Walk<(Timestamp, Uuid)>,
 }
 
 type Row = (i64, GrantRow);
 
 impl Store {
-    /// A report as of an instant by which everything is [settled](Store::settle).
+    /// A report as of an instant, at or before `now`, by which everything is
+    /// [settled](Store::settle).
     #[must_use]
-    pub fn report(&self, mut filter: ReportFilter, as_of: Timestamp) -> Report {
+    pub fn report(&self, mut filter: ReportFilter, as_of: Timestamp, now: Timestamp) -> Report {
         // No grant's id is nil.
         let start = filter.created_after.map(|from| (from, Uuid::nil()));
         let walk = Walk::new(filter.customer.take(), None, start);
-        Report { store: self.clone(), filter, as_of, walk }
+        Report { store: self.clone(), filter, as_of, now, walk }
     }
 }
 
@@ -136,13 +138,13 @@ impl Report {
 
     /// The grant as it was, where the filter wants it.
     fn shown(&self, ordinal: i64, row: GrantRow, since: &Since) -> Result<Option<OwnedGrant>> {
-        let now = self.as_of;
-        let grant = Grant::try_from(row)?.as_of(now, since)?;
+        let at = self.as_of;
+        let grant = Grant::try_from(row)?.as_of(at, self.now, since)?;
         let statuses = &self.filter.statuses;
-        if !statuses.is_empty() && !statuses.contains(&grant.status(now)) {
+        if !statuses.is_empty() && !statuses.contains(&grant.status(at)) {
             return Ok(None);
         }
         let customer = self.walk.customer(ordinal)?.clone();
-        Ok(Some(OwnedGrant { customer, grant, now }))
+        Ok(Some(OwnedGrant { customer, grant, now: at }))
     }
 }

@@ -8,9 +8,13 @@ use creditd::store::Clock;
 use futures_util::{TryStreamExt as _, stream};
 use tonic::Status;
 
-use super::{Client, World};
+use super::{Client, World, say};
 
 type Tried<T> = Result<T, Status>;
+/// All rows of a report, and its instant.
+pub type Report = (Vec<pb::Grant>, DateTime<Utc>);
+/// All entries of an export, and its instant.
+pub type Ledgers = (Vec<pb::LedgerEntry>, DateTime<Utc>);
 
 impl Client {
     pub async fn try_grant(
@@ -92,6 +96,38 @@ impl Client {
     }
 
     /// Imports batches, each with the number of its first row, one response for each.
+    /// A whole report, and its instant, which every message tells alike.
+    pub async fn try_report(&self, request: pb::ExportCreditReportRequest) -> Tried<Report> {
+        let mut answers = self.credits.clone().export_credit_report(request).await?.into_inner();
+        let first = answers.message().await?.expect("one message at least");
+        let (mut rows, as_of) = (first.rows, first.as_of);
+        while let Some(answer) = answers.message().await? {
+            assert_eq!(answer.as_of, as_of);
+            rows.extend(answer.rows);
+        }
+        Ok((rows, say::instant(as_of.as_ref())))
+    }
+
+    /// All ledgers, and their instant, which every message tells alike.
+    pub async fn try_ledgers(&self, request: pb::ExportLedgerRequest) -> Tried<Ledgers> {
+        let mut answers = self.credits.clone().export_ledger(request).await?.into_inner();
+        let first = answers.message().await?.expect("one message at least");
+        let (mut entries, as_of) = (first.entries, first.as_of);
+        while let Some(answer) = answers.message().await? {
+            assert_eq!(answer.as_of, as_of);
+            entries.extend(answer.entries);
+        }
+        Ok((entries, say::instant(as_of.as_ref())))
+    }
+
+    pub async fn report(&self, request: pb::ExportCreditReportRequest) -> Report {
+        self.try_report(request).await.expect("a report")
+    }
+
+    pub async fn ledgers(&self, request: pb::ExportLedgerRequest) -> Ledgers {
+        self.try_ledgers(request).await.expect("an export")
+    }
+
     pub async fn try_import(
         &self,
         import_id: &str,

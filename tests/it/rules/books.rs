@@ -181,13 +181,13 @@ impl Books {
         views
     }
 
-    /// Every grant as a report of a past instant shows it.
-    pub fn as_of(&self, at: Micros) -> Vec<View> {
-        let at = convert::instant(at);
+    /// Every grant as a report of a past instant shows it at `now`.
+    pub fn as_of(&self, at: Micros, now: Micros) -> Vec<View> {
+        let (at, now) = (convert::instant(at), convert::instant(now));
         let made = self.grants.values().filter(|row| row.grant.created_at <= at);
         let mut views: Vec<View> = made
             .map(|row| {
-                let grant = row.grant.clone().as_of(at, &self.since(row.grant.id, at));
+                let grant = row.grant.clone().as_of(at, now, &self.since(row.grant.id, at));
                 convert::view(&grant.expect("sound figures"), at)
             })
             .collect();

@@ -208,7 +208,12 @@ impl History {
 
     /// Past the last step, and past everything it may have left to fall due.
     pub fn end(&self) -> Micros {
-        self.steps.iter().map(|step| step.clock).max().unwrap_or(START) + 365 * 24 * 60 * MINUTE
+        self.clock() + 365 * 24 * 60 * MINUTE
+    }
+
+    /// The last that any clock showed.
+    pub fn clock(&self) -> Micros {
+        self.steps.iter().map(|step| step.clock).max().unwrap_or(START)
     }
 }
 

@@ -1,0 +1,6 @@
+//! ExportCreditReport and ExportLedger.
+
+mod as_of;
+mod filters;
+mod fire;
+mod pages;
