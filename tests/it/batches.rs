@@ -7,7 +7,8 @@ use creditd::domain::command::{
     Action, Command, CreateGrant, GrantKey, RecordUsage, UpdateGrant, VoidGrant,
 };
 use creditd::domain::grant::{Category, Metadata, Notes, Priority, Scope};
-use creditd::domain::ids::{Customer, EventId, GrantId, Metric, RequestId};
+use creditd::domain::ids::{Customer, EventId, GrantId, ImportId, Metric, RequestId};
+use creditd::domain::import::ImportRow;
 use creditd::domain::time::Windows;
 use creditd::domain::usage::Uncovered;
 use creditd::engine::{Engine, Failure, Lanes, Reply, Sizes, Snapshot};
@@ -107,9 +108,11 @@ impl Script {
             [self.rng.random_range(0..3)];
         let metrics = (0..self.rng.random_range(0..3)).map(|_| self.metric()).collect();
         let create = CreateGrant {
-            key: GrantKey::Request(
-                RequestId::parse(&format!("r{}", self.made.len())).expect("an id"),
-            ),
+            key: if self.rng.random_bool(0.4) {
+                row("file", self.made.len())
+            } else {
+                request(self.made.len())
+            },
             grant_id: GrantId(Uuid::from_u128(self.rng.random())),
             scope: Scope::units(metrics),
             amount: self.amount(40),
@@ -127,11 +130,17 @@ impl Script {
     /// An earlier command again, now and then with another payload.
     fn again(&mut self, create: bool) -> Command {
         let earlier = if create { &self.made } else { &self.used };
-        let mut command = earlier[self.rng.random_range(0..earlier.len())].clone();
-        if self.rng.random_bool(0.2) {
-            let amount = self.amount(9);
+        // Often one of late, that it may come twice in a batch.
+        let late = if self.rng.random_bool(0.5) { earlier.len().saturating_sub(3) } else { 0 };
+        let mut command = earlier[self.rng.random_range(late..earlier.len())].clone();
+        if self.rng.random_bool(0.4) {
+            let (amount, customer) = (self.amount(9), self.customer());
             match &mut command.action {
-                Action::CreateGrant(create) => create.amount = amount,
+                Action::CreateGrant(create) => match &create.key {
+                    // A row names what it made among all customers.
+                    GrantKey::Import(_) if self.rng.random_bool(0.5) => command.customer = customer,
+                    _ => create.amount = amount,
+                },
                 Action::RecordUsage(usage) => usage.quantity = amount,
                 other => panic!("no key: {other:?}"),
             }
@@ -202,6 +211,15 @@ fn customer(number: u32) -> Customer {
     Customer::parse(&format!("customer-{number}")).expect("an id")
 }
 
+fn request(number: impl std::fmt::Display) -> GrantKey {
+    GrantKey::Request(RequestId::parse(&format!("r{number}")).expect("an id"))
+}
+
+fn row(import_id: &str, number: usize) -> GrantKey {
+    let import_id = ImportId::parse(import_id).expect("an id");
+    GrantKey::Import(ImportRow { import_id, row: i64::try_from(number).expect("a row") + 1 })
+}
+
 fn metric(name: &str) -> Metric {
     Metric::parse(name).expect("a name")
 }
@@ -256,7 +274,9 @@ async fn batches_equal_singles(seed: u64) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_leaves_what_its_commands_leave_one_by_one() {
     let rows = batches_equal_singles(1).await;
-    for table in ["customers", "grants", "usage_events", "ledger_entries", "requests"] {
+    for table in
+        ["customers", "grants", "usage_events", "ledger_entries", "requests", "import_rows"]
+    {
         assert!(rows.iter().any(|row| row.starts_with(table)), "no {table}");
     }
     for kind in ["consumed", "expired", "voided", "updated", "expiration_reclaimed"] {
@@ -288,9 +308,19 @@ fn grant_id(of: &Customer, number: u32) -> GrantId {
 }
 
 fn creation(of: &Customer, number: u32) -> Command {
+    creation_by(request(number), grant_id(of, number), of)
+}
+
+/// A row of an import of this name.
+fn imported(of: &Customer, import_id: &str, number: u32) -> Command {
+    let key = row(import_id, usize::try_from(number).expect("a number"));
+    creation_by(key, GrantId(Uuid::now_v7()), of)
+}
+
+fn creation_by(key: GrantKey, grant_id: GrantId, of: &Customer) -> Command {
     let create = CreateGrant {
-        key: GrantKey::Request(RequestId::parse(&format!("r{number}")).expect("an id")),
-        grant_id: grant_id(of, number),
+        key,
+        grant_id,
         scope: Scope::units(Vec::new()),
         amount: Amount::parse("1000", 0).expect("an amount"),
         priority: Priority::of_category(None),
@@ -328,6 +358,18 @@ async fn a_batch_of_a_thousand_takes_as_many_statements_as_one_of_one() {
         each(size, &|n| creation(&named("new1000", n), size))
     })
     .await;
+    statements(&books, "rows of new customers", |size| {
+        each(size, &|n| imported(&named(&format!("row{size}"), n), &format!("new{size}"), n))
+    })
+    .await;
+    statements(&books, "rows of known customers", |size| {
+        each(size, &|n| imported(&named("new1000", n), &format!("known{size}"), n))
+    })
+    .await;
+    statements(&books, "rows seen before", |size| {
+        each(size, &|n| imported(&named("new1000", n), "known1000", n))
+    })
+    .await;
     statements(&books, "usage of known customers", |size| {
         each(size, &|n| usage(&named("new1000", n), &format!("e{size}")))
     })
@@ -351,7 +393,8 @@ async fn a_batch_of_a_thousand_takes_as_many_statements_as_one_of_one() {
 /// Statements of a batch with something of every kind.
 async fn mixed(books: &Books, size: u32) -> u64 {
     let known = |n: u32| Customer::parse(&format!("new1000-{n}")).expect("an id");
-    let kinds = |n: u32| match n % 5 {
+    let kinds = |n: u32| match n % 6 {
+        5 => imported(&known(n), &format!("mix{size}"), n),
         0 => creation(&known(n), size + 1),
         1 => usage(&known(n), &format!("mix{size}")),
         2 => usage(&Customer::parse(&format!("mix{size}-{n}")).expect("an id"), "e"),

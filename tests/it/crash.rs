@@ -180,6 +180,14 @@ async fn backends_are_terminated_under_load() {
     .await;
 }
 
+/// The database's URL through a proxy that loses this part of the words that something is committed.
+pub async fn behind_a_proxy(database: &Database, lost: f64) -> (String, Proxy) {
+    let (head, rest) = database.url.rsplit_once('@').expect("a host");
+    let (host, name) = rest.split_once('/').expect("a database");
+    let proxy = Proxy::losing_commits(host.parse().expect("an address"), lost, 1).await;
+    (format!("{head}@{}/{name}", proxy.address), proxy)
+}
+
 /// A database that takes connections and then says nothing is as good as away.
 #[tokio::test(flavor = "multi_thread")]
 async fn callers_hear_of_a_database_that_says_nothing() {

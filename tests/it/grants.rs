@@ -28,7 +28,6 @@ async fn a_grant_is_as_it_was_asked_for() {
         };
         let made = world.client.grant(asked).await;
         let expected = pb::Grant {
-            import_id: String::new(),
             id: made.id.clone(),
             customer_id: "acme".into(),
             r#type: pb::GrantType::Units.into(),

@@ -22,6 +22,7 @@ const CALLS: usize = 4;
 #[derive(Debug, Clone)]
 enum Step {
     Create(pb::CreateGrantRequest),
+    Import(pb::CreateGrantRequest),
     Usage(pb::RecordUsageRequest),
     Update(usize, pb::UpdateGrantRequest),
     Void(usize),
@@ -96,6 +97,9 @@ impl History {
             ..grant
         };
         self.grants += 1;
+        if self.rng.random_bool(0.3) {
+            return Step::Import(pb::CreateGrantRequest { request_id: String::new(), ..grant });
+        }
         Step::Create(grant)
     }
 
@@ -172,6 +176,18 @@ impl Living<'_> {
                 self.names.extend(id.clone().map(|id| (id, name)));
                 self.grants.push(id);
                 self.tell(&what, answer);
+            }
+            Step::Import(row) => {
+                let batch = vec![(i64::try_from(self.grants.len()).expect("a row") + 1, vec![row])];
+                let dry = client.try_import("file", true, batch.clone()).await;
+                self.tell(&format!("to try {what}"), dry.map(Response::new));
+                let answer = client.try_import("file", false, batch).await;
+                let made = answer.as_ref().map(|answers| answers[0].results[0].grant_id.clone());
+                let id = made.ok().filter(|id| !id.is_empty());
+                let name = format!("grant {}", self.grants.len());
+                self.names.extend(id.clone().map(|id| (id, name)));
+                self.grants.push(id);
+                self.tell(&what, answer.map(Response::new));
             }
             Step::Usage(call) => {
                 let preview = pb::PreviewUsageRequest {

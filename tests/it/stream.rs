@@ -367,6 +367,15 @@ async fn an_answer_stays_within_what_callers_take() {
         }
         let kept = world.client.event("acme", "e299").await;
         assert_eq!(kept.metadata, metadata);
+
+        // And one of events that have as many faults as fit, at length.
+        let key = |n: u32| format!("{n:02}{}", "\u{10fffe}".repeat(38));
+        let metadata: std::collections::BTreeMap<_, _> =
+            (0..20).map(|n| (key(n), "\0".to_owned())).collect();
+        let bad = Record { metadata, ..event(0) };
+        let told = results(&world.client, vec![bad; 1_000]).await;
+        assert!(told.iter().map(refused).all(|status| status.code() == Code::InvalidArgument));
+        assert!(say::bad_fields(&refused(&told[0])).len() > 5);
     })
     .await;
 }

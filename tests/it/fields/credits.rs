@@ -1,10 +1,13 @@
 //! CreditService.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use creditd::pb;
 use prost_types::FieldMask;
+use tonic::Status;
 
 use super::{Spot, refuses};
-use crate::harness::{World, say};
+use crate::harness::{Client, World, say};
 
 type Create = pb::CreateGrantRequest;
 
@@ -23,6 +26,35 @@ fn of_any_grant() -> Vec<Spot<Create>> {
     ]
 }
 
+/// What else may be bad with a unit grant.
+const OF_UNITS: &[Spot<Create>] = &[
+    Spot::Case("type", |r| r.r#type = 0),
+    Spot::Enum("type", |r| &mut r.r#type),
+    Spot::Case("priority", |r| r.priority = Some(101)),
+    Spot::Case("priority", |r| r.priority = Some(i32::MIN)),
+    Spot::Case("priority", |r| r.priority = Some(256)),
+    Spot::Case("metrics", |r| r.metrics = (0..51).map(|n| n.to_string()).collect()),
+    Spot::Case("metrics[2]", |r| r.metrics = say::names(&["a", "b", "", "c"])),
+    Spot::Case("expires_at", |r| {
+        (r.effective_at, r.expires_at) = (say::hour(2), say::hour(2));
+    }),
+    Spot::Case("expires_at", |r| {
+        (r.effective_at, r.expires_at) = (say::hour(2), say::hour(1));
+    }),
+    Spot::Case("expires_at", |r| r.expires_at = say::hour(0)),
+    Spot::Case("expires_at", |r| r.expires_at = say::hour(-1)),
+];
+
+/// What else may be bad with a monetary grant.
+const OF_MONEY: &[Spot<Create>] = &[
+    Spot::Case("currency", |r| r.currency.clear()),
+    Spot::Case("amount", |r| r.amount = "1.001".into()),
+    Spot::Case("amount", |r| r.amount = "0.00".into()),
+    Spot::Case("amount", |r| (r.amount, r.currency) = ("1.5".into(), "JPY".into())),
+    Spot::Case("amount", |r| (r.amount, r.currency) = ("1.0005".into(), "KWD".into())),
+    Spot::Case("amount", |r| r.amount = "1000000000000000.01".into()),
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_unit_grant() {
     World::run(async |world| {
@@ -32,24 +64,45 @@ async fn a_unit_grant() {
         spots.push(Spot::Case("currency", |r| r.currency = "USD".into()));
         spots.push(Spot::Id("metrics[0]", |r| &mut r.metrics[0]));
         refuses(world, good.clone(), &spots, on!(client, try_grant)).await;
-
-        let others: &[Spot<Create>] = &[
-            Spot::Case("type", |r| r.r#type = 0),
-            Spot::Enum("type", |r| &mut r.r#type),
-            Spot::Case("priority", |r| r.priority = Some(101)),
-            Spot::Case("priority", |r| r.priority = Some(i32::MIN)),
-            Spot::Case("priority", |r| r.priority = Some(256)),
-            Spot::Case("metrics", |r| r.metrics = (0..51).map(|n| n.to_string()).collect()),
-            Spot::Case("metrics[2]", |r| r.metrics = say::names(&["a", "b", "", "c"])),
-            Spot::Case("expires_at", |r| {
-                (r.effective_at, r.expires_at) = (say::hour(2), say::hour(2));
-            }),
-            Spot::Case("expires_at", |r| {
-                (r.effective_at, r.expires_at) = (say::hour(2), say::hour(1));
-            }),
-        ];
-        for other in others {
+        for other in OF_UNITS {
             refuses(world, good.clone(), std::slice::from_ref(other), on!(client, try_grant)).await;
+        }
+    })
+    .await;
+}
+
+/// Imports one row, which must be told what a call of its own is told.
+async fn import(client: &Client, number: &AtomicI64, row: Create) -> Result<(), Status> {
+    let alone = Create { request_id: "alone".into(), validate_only: true, ..row.clone() };
+    let alone = client.try_grant(alone).await.err();
+    let comparable = row.request_id.is_empty() && !row.validate_only;
+    let batch = vec![(number.fetch_add(1, Ordering::Relaxed), vec![row])];
+    let answers = client.try_import("i1", false, batch).await?;
+    let told = answers[0].results[0].error.as_ref().map(say::status);
+    if comparable {
+        let said = |s: &Status| (s.code(), s.message().to_owned(), s.details().to_vec());
+        assert_eq!(told.as_ref().map(said), alone.as_ref().map(said));
+    }
+    told.map_or(Ok(()), Err)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_of_an_import() {
+    World::run(async |world| {
+        let number = AtomicI64::new(1);
+        let call = |row| import(&world.client, &number, row);
+        let mut spots = of_any_grant();
+        spots[0] = Spot::Case("request_id", |r| r.request_id = "r1".into());
+        spots.push(Spot::Case("validate_only", |r| r.validate_only = true));
+        let units = Create { metrics: say::names(&["tokens"]), ..say::row("acme", "100") };
+        let money = Create { request_id: String::new(), ..say::money("acme", "100", "USD") };
+        refuses(world, units.clone(), &spots, call).await;
+        refuses(world, money.clone(), &spots, call).await;
+        for other in OF_UNITS {
+            refuses(world, units.clone(), std::slice::from_ref(other), call).await;
+        }
+        for other in OF_MONEY {
+            refuses(world, money.clone(), std::slice::from_ref(other), call).await;
         }
     })
     .await;
@@ -64,16 +117,7 @@ async fn a_monetary_grant() {
         spots.push(Spot::Currency("currency", |r| &mut r.currency));
         spots.push(Spot::Case("metrics", |r| r.metrics = say::names(&["tokens"])));
         refuses(world, good.clone(), &spots, on!(client, try_grant)).await;
-
-        let others: &[Spot<Create>] = &[
-            Spot::Case("currency", |r| r.currency.clear()),
-            Spot::Case("amount", |r| r.amount = "1.001".into()),
-            Spot::Case("amount", |r| r.amount = "0.00".into()),
-            Spot::Case("amount", |r| (r.amount, r.currency) = ("1.5".into(), "JPY".into())),
-            Spot::Case("amount", |r| (r.amount, r.currency) = ("1.0005".into(), "KWD".into())),
-            Spot::Case("amount", |r| r.amount = "1000000000000000.01".into()),
-        ];
-        for other in others {
+        for other in OF_MONEY {
             refuses(world, good.clone(), std::slice::from_ref(other), on!(client, try_grant)).await;
         }
     })
@@ -163,6 +207,28 @@ async fn a_grant_that_is_named() {
         for missing in missing {
             refuses(world, good.clone(), &[Spot::Case("reason", missing)], void).await;
         }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_void_of_an_import() {
+    type VoidAll = pb::VoidGrantsRequest;
+    World::run(async |world| {
+        let void = |request: VoidAll| {
+            let client = world.client.clone();
+            async move { client.try_void_import(&request.import_id, &request.reason).await }
+        };
+        let good = VoidAll { import_id: "i1".into(), reason: "r".into() };
+        let spots: &[Spot<VoidAll>] =
+            &[Spot::Id("import_id", |r| &mut r.import_id), Spot::Text("reason", |r| &mut r.reason)];
+        refuses(world, good.clone(), spots, void).await;
+        let missing: [fn(&mut VoidAll); 2] = [|r| r.reason.clear(), |r| r.reason = " \t".into()];
+        for missing in missing {
+            refuses(world, good.clone(), &[Spot::Case("reason", missing)], void).await;
+        }
+        let none = world.client.try_void_import("", "").await.expect_err("empty");
+        assert_eq!(say::bad_fields(&none), ["import_id", "reason"]);
     })
     .await;
 }

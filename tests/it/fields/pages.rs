@@ -19,6 +19,7 @@ async fn of_grants() {
             Spot::Case("statuses[1]", |r| r.statuses = vec![1, 0, 5]),
             Spot::Currency("currency", |r| &mut r.currency),
             Spot::OptionalId("metric", |r| &mut r.metric),
+            Spot::OptionalId("import_id", |r| &mut r.import_id),
             Spot::Time("expires_before", |r| &mut r.expires_before),
             Spot::Time("created_after", |r| &mut r.created_after),
             Spot::Time("created_before", |r| &mut r.created_before),

@@ -10,7 +10,8 @@ use crate::harness::{World, say, t0};
 
 type Create = pb::CreateGrantRequest;
 
-fn first() -> Create {
+/// What is repeated, in one way and another.
+pub fn first() -> Create {
     Create {
         request_id: "r1".into(),
         metrics: say::names(&["a", "b"]),
@@ -23,6 +24,40 @@ fn first() -> Create {
     }
 }
 
+/// Changes of [`first`] that leave the payload as it is, by value.
+pub const SAME: &[fn(&mut Create)] = &[
+    |_| {},
+    |r| r.amount = "1.00".into(),
+    |r| r.amount = "01.000000000000000".into(),
+    |r| r.metrics = say::names(&["b", "a", "b", "a"]),
+    |r| r.effective_at = None,
+];
+
+/// Changes of [`first`] that make it another payload.
+pub const OTHER: &[fn(&mut Create)] = &[
+    |r| r.amount = "1.000000000001".into(),
+    |r| r.metrics = say::names(&["a"]),
+    |r| r.metrics = say::names(&["a", "c"]),
+    |r| r.metrics = say::names(&["ab"]),
+    |r| r.metrics.clear(),
+    |r| r.priority = Some(26),
+    |r| r.category = 0,
+    |r| r.category = pb::GrantCategory::Purchased.into(),
+    |r| r.effective_at = say::after(TimeDelta::microseconds(8)),
+    |r| r.expires_at = None,
+    |r| r.expires_at = say::after(TimeDelta::hours(9) + TimeDelta::microseconds(1)),
+    |r| r.description = "D".into(),
+    |r| r.description.clear(),
+    |r| r.metadata = say::pairs(&[("k", "v")]),
+    |r| r.metadata = say::pairs(&[("k", "w"), ("l", "v")]),
+    |r| r.metadata = say::pairs(&[("kv", ""), ("l", "w")]),
+    |r| {
+        r.r#type = pb::GrantType::Monetary.into();
+        r.metrics.clear();
+        r.currency = "USD".into();
+    },
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn payloads_compare_by_value() {
     World::run(async |world| {
@@ -31,15 +66,8 @@ async fn payloads_compare_by_value() {
         let finer = |at: Option<Timestamp>| {
             at.map(|at| Timestamp { nanos: at.nanos + 999, seconds: at.seconds })
         };
-        let same: &[fn(&mut Create)] = &[
-            |_| {},
-            |r| r.amount = "1.00".into(),
-            |r| r.amount = "01.000000000000000".into(),
-            |r| r.metrics = say::names(&["b", "a", "b", "a"]),
-            |r| r.effective_at = None,
-            |r| r.validate_only = true,
-        ];
-        for change in same {
+        let trial: fn(&mut Create) = |r| r.validate_only = true;
+        for change in SAME.iter().chain([&trial]) {
             let mut again = first();
             change(&mut again);
             let answer = world.client.try_grant(again.clone()).await.expect("a replay");
@@ -79,30 +107,7 @@ async fn another_payload_is_refused() {
     World::run(async |world| {
         let made = world.client.grant(first()).await;
         let before = world.database.counts().await;
-        let other: &[fn(&mut Create)] = &[
-            |r| r.amount = "1.000000000001".into(),
-            |r| r.metrics = say::names(&["a"]),
-            |r| r.metrics = say::names(&["a", "c"]),
-            |r| r.metrics = say::names(&["ab"]),
-            |r| r.metrics.clear(),
-            |r| r.priority = Some(26),
-            |r| r.category = 0,
-            |r| r.category = pb::GrantCategory::Purchased.into(),
-            |r| r.effective_at = say::after(TimeDelta::microseconds(8)),
-            |r| r.expires_at = None,
-            |r| r.expires_at = say::after(TimeDelta::hours(9) + TimeDelta::microseconds(1)),
-            |r| r.description = "D".into(),
-            |r| r.description.clear(),
-            |r| r.metadata = say::pairs(&[("k", "v")]),
-            |r| r.metadata = say::pairs(&[("k", "w"), ("l", "v")]),
-            |r| r.metadata = say::pairs(&[("kv", ""), ("l", "w")]),
-            |r| {
-                r.r#type = pb::GrantType::Monetary.into();
-                r.metrics.clear();
-                r.currency = "USD".into();
-            },
-        ];
-        for change in other {
+        for change in OTHER {
             let mut again = first();
             change(&mut again);
             let refused = world.client.try_grant(again.clone()).await;

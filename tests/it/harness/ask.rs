@@ -3,7 +3,6 @@
 
 use chrono::{DateTime, Utc};
 use creditd::pb;
-use creditd::pb::import_grants_request::Message;
 use creditd::store::Clock;
 use futures_util::{TryStreamExt as _, stream};
 use tonic::Status;
@@ -134,14 +133,8 @@ impl Client {
         dry_run: bool,
         batches: Vec<(i64, Vec<pb::CreateGrantRequest>)>,
     ) -> Tried<Vec<pb::ImportGrantsResponse>> {
-        let header = pb::ImportHeader { import_id: import_id.to_owned(), dry_run };
-        let header = Message::Header(header);
-        let batches = batches
-            .into_iter()
-            .map(|(first_row, rows)| Message::Batch(pb::ImportBatch { first_row, rows }));
-        let messages = std::iter::once(header)
-            .chain(batches)
-            .map(|message| pb::ImportGrantsRequest { message: Some(message) });
+        let batches = batches.into_iter().map(|(first_row, rows)| say::batch(first_row, rows));
+        let messages = std::iter::once(say::header(import_id, dry_run)).chain(batches);
         let answers = self.credits.clone().import_grants(stream::iter(messages)).await?;
         answers.into_inner().try_collect().await
     }

@@ -62,7 +62,9 @@ impl Database {
     pub async fn counts(&self) -> Vec<(String, i64)> {
         let client = self.connect().await;
         let mut counts = Vec::new();
-        for table in ["customers", "grants", "usage_events", "ledger_entries", "requests"] {
+        let tables =
+            ["customers", "grants", "usage_events", "ledger_entries", "requests", "import_rows"];
+        for table in tables {
             let query = format!("SELECT count(*) FROM {table}");
             let row = client.query_one(&query, &[]).await.expect("a count");
             counts.push((table.to_owned(), row.get(0)));

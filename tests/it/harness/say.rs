@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use creditd::pb;
+use creditd::pb::import_grants_request::Message;
 use prost::Message as _;
 use prost_types::{FieldMask, Timestamp};
 use tonic::{Code, Status};
@@ -43,6 +44,18 @@ pub fn money(customer: &str, amount: &str, currency: &str) -> pb::CreateGrantReq
 /// A row of an import: a unit grant open to any metric, for ever.
 pub fn row(customer: &str, amount: &str) -> pb::CreateGrantRequest {
     pb::CreateGrantRequest { request_id: String::new(), ..units(customer, amount) }
+}
+
+/// The message that an import begins with.
+pub fn header(import_id: &str, dry_run: bool) -> pb::ImportGrantsRequest {
+    let header = pb::ImportHeader { import_id: import_id.to_owned(), dry_run };
+    pb::ImportGrantsRequest { message: Some(Message::Header(header)) }
+}
+
+/// Rows of an import, numbered from the first one on.
+pub fn batch(first_row: i64, rows: Vec<pb::CreateGrantRequest>) -> pb::ImportGrantsRequest {
+    let batch = pb::ImportBatch { first_row, rows };
+    pb::ImportGrantsRequest { message: Some(Message::Batch(batch)) }
 }
 
 /// Usage now, overage allowed.

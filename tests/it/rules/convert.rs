@@ -12,7 +12,8 @@ use creditd::domain::command::{
 use creditd::domain::currency::Currency;
 use creditd::domain::entry::{Entry, EntryType};
 use creditd::domain::grant::{self, Grant, Metadata, Priority};
-use creditd::domain::ids::{Customer, EventId, GrantId, Metric, RequestId};
+use creditd::domain::ids::{Customer, EventId, GrantId, ImportId, Metric, RequestId};
+use creditd::domain::import::ImportRow;
 use creditd::domain::refusal::Refusal;
 use creditd::domain::time::{self, Timestamp};
 use creditd::domain::usage::{Uncovered, UsageEvent};
@@ -142,10 +143,19 @@ fn action(call: &Call) -> Action {
     }
 }
 
+/// The model knows keys as numbers; every other one stands for a row of an import.
+fn key(number: u8) -> GrantKey {
+    if number.is_multiple_of(2) {
+        return GrantKey::Request(RequestId::parse(&number.to_string()).expect("an id"));
+    }
+    let import_id = ImportId::parse("file").expect("an id");
+    GrantKey::Import(ImportRow { import_id, row: i64::from(number) })
+}
+
 fn create_grant(create: &words::Create) -> CreateGrant {
     let kind = create.category.map(category);
     CreateGrant {
-        key: GrantKey::Request(RequestId::parse(&create.key.to_string()).expect("an id")),
+        key: key(create.key),
         grant_id: grant_id(create.grant),
         scope: scope(&create.scope),
         amount: Amount::from_units(create.amount),
@@ -270,7 +280,7 @@ fn no(refusal: &Refusal) -> No {
     match refusal {
         Refusal::InvalidField { field: "expires_at", .. } => No::BadExpiry,
         Refusal::GrantNotFound => No::GrantNotFound,
-        Refusal::RequestIdReused => No::RequestIdReused,
+        Refusal::RequestIdReused | Refusal::ImportRowReused => No::RequestIdReused,
         Refusal::EventIdReused => No::EventIdReused,
         Refusal::InsufficientCredits { requested, available } => {
             No::Insufficient { requested: requested.units(), available: available.units() }
