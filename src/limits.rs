@@ -193,6 +193,26 @@ pub const CLIENT_PING_TIMEOUT: Duration = Duration::from_secs(10);
 pub const WATCH_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How often a spinner turns.
 pub const SPINNER_EVERY: Duration = Duration::from_millis(100);
+/// How long a client goes on trying while creditd does not answer: longer than a restart.
+pub const CLIENT_PATIENCE: Duration = Duration::from_secs(30);
+/// How often a client prints a line of progress where there is no terminal.
+pub const PROGRESS_EVERY: Duration = Duration::from_secs(3);
+/// Bytes of one CSV record: a grant with everything at its longest takes an eighth of it. What is
+/// longer is no grant, but a quote that was never closed and swallows the rest of the file.
+pub const CSV_RECORD_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of records at which a message of an import is full, below [`IMPORT_ROWS_MAX`] rows or
+/// not: with one record more it stays far below [`MESSAGE_BYTES_MAX`].
+pub const IMPORT_BATCH_BYTES: usize = 1024 * 1024;
+/// Batches of an import that the client has read and not yet heard of: enough to keep the server
+/// busy, little enough that the client's memory stays small.
+pub const IMPORT_IN_FLIGHT: usize = 16;
+/// Different reasons of rejection that an import tells apart; rows with yet others are counted
+/// together.
+pub const IMPORT_REASONS_MAX: usize = 1_000;
+/// Reasons of rejection that the summary of an import spells out, the most frequent first.
+pub const IMPORT_REASONS_SPELT: usize = 5;
+/// Files of rejected rows that may lie beside one CSV: none is ever overwritten.
+pub const REJECTED_FILES_MAX: u32 = 1_000;
 
 // --- The demo --------------------------------------------------------------------------------
 
@@ -206,7 +226,3 @@ pub const DEMO_RUN_BYTES_MAX: usize = 64;
 pub const DEMO_GRANTS_IN_FLIGHT: usize = 64;
 /// ListGrants calls that the demo keeps in flight: reads share a small pool.
 pub const DEMO_READS_IN_FLIGHT: usize = 8;
-/// How long the demo goes on trying while creditd does not answer: longer than a restart.
-pub const DEMO_PATIENCE: Duration = Duration::from_secs(30);
-/// How often the demo prints a line of progress where there is no terminal.
-pub const DEMO_PROGRESS_EVERY: Duration = Duration::from_secs(3);

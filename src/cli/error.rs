@@ -27,6 +27,9 @@ pub enum Error {
         /// Why not.
         error: std::io::Error,
     },
+    /// It ended before all was done, or not all of it could be done.
+    #[error("{0}")]
+    Unfinished(String),
     /// An answer that creditd does not give.
     #[error("{0}")]
     Unexpected(&'static str),

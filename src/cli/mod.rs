@@ -10,12 +10,18 @@ use crate::pb::credit_service_client::CreditServiceClient;
 use crate::pb::usage_service_client::UsageServiceClient;
 
 mod balance;
+mod csv;
 pub mod demo;
 pub mod error;
+mod export;
+mod figures;
 mod grants;
+mod import;
 mod json;
 mod ledger;
 mod output;
+mod patience;
+mod progress;
 mod table;
 pub mod time;
 mod usage;
@@ -61,6 +67,18 @@ pub enum Command {
     /// skipped, so that a command that was cut short can be repeated.
     #[command(after_long_help = void::EXAMPLES)]
     Void(void::Args),
+
+    /// Create grants from a CSV file; exit code 1 if any of its rows was rejected.
+    ///
+    /// The file may be run again, whole or after it was mended: rows that are there already are
+    /// told as duplicates, and nothing is created twice. A bad row costs no good one; it goes to a
+    /// CSV of rejected rows, which can be mended and imported as it is.
+    #[command(after_long_help = import::COLUMNS)]
+    Import(import::Args),
+
+    /// Write all grants with their figures, or all ledger entries, as CSV.
+    #[command(subcommand)]
+    Export(export::Command),
 }
 
 /// Runs one of the everyday commands.
@@ -75,6 +93,8 @@ pub async fn run(command: Command) -> Result<(), Error> {
         Command::Ledger(args) => ledger::run(args).await,
         Command::Watch(args) => watch::run(args).await,
         Command::Void(args) => void::run(args).await,
+        Command::Import(args) => import::run(args).await,
+        Command::Export(command) => export::run(command).await,
     }
 }
 

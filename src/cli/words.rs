@@ -60,6 +60,20 @@ pub fn word(value: impl ValueEnum) -> String {
     value.to_possible_value().map_or_else(|| "none".to_owned(), |value| value.get_name().to_owned())
 }
 
+/// A value by its word, or by its name in the contract, which begins with `prefix`; in upper or
+/// lower case.
+///
+/// # Errors
+/// What was expected instead.
+pub fn read<E: ValueEnum>(prefix: &str, text: &str) -> Result<E, String> {
+    let name = text.trim().to_ascii_uppercase();
+    let name = name.strip_prefix(prefix).unwrap_or(&name).replace('_', "-");
+    E::from_str(&name, true).map_err(|_| {
+        let words: Vec<String> = E::value_variants().iter().cloned().map(word).collect();
+        format!("must be one of {}, not {}", words.join(", "), super::csv::shown(text))
+    })
+}
+
 /// What credits count: `USD`, `units for input_tokens`, `units for any metric`.
 pub fn kind(currency: &str, metrics: &[String]) -> String {
     match (currency, metrics) {
@@ -114,6 +128,20 @@ mod tests {
         check(|number| GrantStatus::try_from(number).ok());
         check(|number| GrantCategory::try_from(number).ok());
         check(|number| LedgerEntryType::try_from(number).ok());
+    }
+
+    #[test]
+    fn words_and_names_are_read_in_any_case() {
+        for text in ["units", "Units", " UNITS ", "GRANT_TYPE_UNITS", "grant_type_units"] {
+            assert_eq!(read("GRANT_TYPE_", text), Ok(GrantType::Units));
+        }
+        for text in ["hold-released", "HOLD_RELEASED", "LEDGER_ENTRY_TYPE_HOLD_RELEASED"] {
+            assert_eq!(read("LEDGER_ENTRY_TYPE_", text), Ok(LedgerEntryType::HoldReleased));
+        }
+        for bad in ["unit", "unspecified", "none", "GRANT_TYPE_UNSPECIFIED"] {
+            let told = read::<GrantType>("GRANT_TYPE_", bad).unwrap_err();
+            assert_eq!(told, format!("must be one of units, monetary, not {bad:?}"));
+        }
     }
 
     #[test]

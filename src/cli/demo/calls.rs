@@ -2,15 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use tokio::time::{Instant, sleep};
-use tonic::Status;
 use tonic::transport::Channel;
 
 use super::Error;
 use super::plan::{self, Times};
-use super::progress::Progress;
 use super::scenario::Scenario;
-use crate::cli::error::is_passing;
+use crate::cli::patience::Patience;
+use crate::cli::progress::{Progress, Total};
 use crate::cli::time::from_wire;
 use crate::limits;
 use crate::pb::credit_service_client::CreditServiceClient;
@@ -40,42 +38,6 @@ pub struct Standing {
     pub voided: usize,
 }
 
-/// How long to go on trying.
-pub struct Patience {
-    since: Option<Instant>,
-}
-
-impl Patience {
-    /// Nothing has failed yet.
-    pub fn new() -> Self {
-        Self { since: None }
-    }
-
-    /// A call came through: the next failure is a new one.
-    pub fn restore(&mut self) {
-        self.since = None;
-    }
-
-    /// Waits, or gives the error back where the call is not worth repeating.
-    pub async fn wait(&mut self, status: Status, progress: &Progress) -> Result<(), Error> {
-        if !is_passing(&status) {
-            return Err(Error::from(status));
-        }
-        match self.since {
-            Some(since) if since.elapsed() >= limits::DEMO_PATIENCE => {
-                return Err(Error::from(status));
-            }
-            Some(_) => {}
-            None => {
-                progress.away(status.message());
-                self.since = Some(Instant::now());
-            }
-        }
-        sleep(limits::RETRY_AFTER).await;
-        Ok(())
-    }
-}
-
 /// Creates the first customer's monetary grant, which names no instant, and returns when creditd
 /// recorded it: the demo trusts the server's clock, never its own.
 pub async fn first_grant(
@@ -86,7 +48,7 @@ pub async fn first_grant(
     let request = first.and_then(|customer| plan::monetary(&scenario.run, customer));
     let request = request.ok_or(Error::Unexpected("the first customer has no monetary grant"))?;
     let client = CreditServiceClient::new(channel.clone());
-    let answer = create(client, request, &Progress::new("grants", 1)).await?;
+    let answer = create(client, request, &Progress::new("grants", Total::known(1))).await?;
     let created_at = answer.grant.and_then(|grant| grant.created_at);
     let now = from_wire(created_at.as_ref())
         .ok_or(Error::Unexpected("creditd answered a grant without created_at"))?;
@@ -104,7 +66,7 @@ pub async fn other_grants(
     let units = customers.flat_map(|one| plan::units(&scenario.run, one, times));
     let requests: Vec<CreateGrantRequest> = money.chain(units).collect();
 
-    let progress = Progress::new("grants", requests.len());
+    let progress = Progress::new("grants", Total::known(requests.len()));
     let client = CreditServiceClient::new(channel.clone());
     let mut answers = stream::iter(requests)
         .map(|request| create(client.clone(), request, &progress))
@@ -135,7 +97,7 @@ async fn create(
 
 /// Counts the customers' grants by where they stand now.
 pub async fn standing(channel: &Channel, scenario: &Scenario) -> Result<Standing, Error> {
-    let progress = Progress::new("customers looked up", scenario.customers.len());
+    let progress = Progress::new("customers looked up", Total::known(scenario.customers.len()));
     let client = CreditServiceClient::new(channel.clone());
     let mut answers = stream::iter(&scenario.customers)
         .map(|customer| statuses(client.clone(), customer.id.clone(), &progress))

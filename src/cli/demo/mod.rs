@@ -3,7 +3,6 @@
 
 mod calls;
 mod plan;
-mod progress;
 mod replay;
 mod scenario;
 mod summary;

@@ -11,10 +11,10 @@ use tonic::transport::Channel;
 use tonic_types::RpcStatusExt as _;
 
 use super::Error;
-use super::calls::Patience;
-use super::progress::Progress;
 use super::scenario::{METRICS, Scenario};
 use super::summary::Tally;
+use crate::cli::patience::Patience;
+use crate::cli::progress::{Progress, Total};
 use crate::limits;
 use crate::pb::usage_result::Outcome;
 use crate::pb::usage_service_client::UsageServiceClient;
@@ -42,7 +42,7 @@ pub async fn replay(
     streams: usize,
     batch: NonZeroUsize,
 ) -> Result<Tally, Error> {
-    let progress = Arc::new(Progress::new("events", scenario.events()));
+    let progress = Arc::new(Progress::new("events", Total::known(scenario.events())));
     let mut lanes = JoinSet::new();
     for requests in scenario.lanes(streams) {
         let lane = Lane {

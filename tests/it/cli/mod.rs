@@ -1,5 +1,6 @@
 //! The everyday commands: the real binary against a real server.
 
+mod bulk;
 mod errors;
 mod grants;
 mod pages;

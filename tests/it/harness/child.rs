@@ -32,8 +32,13 @@ pub struct Serving {
 impl Serving {
     /// Starts it on this database and waits until it says that it is ready.
     pub async fn start(url: &str) -> Self {
+        Self::start_at("127.0.0.1:0", url).await
+    }
+
+    /// The same at this address.
+    pub async fn start_at(listen: &str, url: &str) -> Self {
         let mut command = creditd();
-        command.args(["serve", "--listen", "127.0.0.1:0", "--database-url", url]);
+        command.args(["serve", "--listen", listen, "--database-url", url]);
         let mut process = command.stderr(Stdio::piped()).spawn().expect("a child");
         let log = process.stderr.take().expect("its log");
         let mut log = BufReader::new(log).lines();
