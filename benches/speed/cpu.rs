@@ -113,12 +113,3 @@ fn machine() -> Result<f64> {
     let busy: f64 = ticks.iter().take(8).sum::<f64>() - ticks.iter().skip(3).take(2).sum::<f64>();
     Ok(busy / TICKS_PER_SECOND)
 }
-
-/// The most memory that a process has ever held, in megabytes.
-pub fn peak_memory(pid: u32) -> Result<f64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes: Option<f64> =
-        line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok());
-    Ok(kilobytes.ok_or("no VmHWM")? / 1024.0)
-}

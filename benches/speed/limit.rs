@@ -3,48 +3,22 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::io::Cursor;
-use std::pin::pin;
-use std::sync::Mutex;
-use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use creditd::domain::ids::Customer;
-use creditd::store::Address;
-use futures_util::SinkExt as _;
-use futures_util::future::try_join_all;
-use tokio_postgres::Client;
 use uuid::Uuid;
 
 use crate::Result;
-use crate::cpu::{Used, Watched};
+use crate::copy::{self, CHUNK, CONNECTIONS, Chunk, Copied};
 use crate::events::{Events, Ids, METRIC, QUANTITY, Workload, customer, since_epoch};
-use crate::server::{Postgres, connect};
+use crate::meter::float;
+use crate::server::Postgres;
 
 pub const DATABASE: &str = "copied";
-/// Events per transaction: five of creditd's largest batches.
-const CHUNK: usize = 10_000;
 /// Events per second of measurement, about half of what it can take: rows are made beforehand.
 const EVENTS_PER_SECOND: f64 = 80_000.0;
 /// What is left of the grant, in every row: as many digits as creditd writes.
 const LEFT: &str = "999999999998.5";
-/// A second connection adds a little where cores are free.
-const CONNECTIONS: [usize; 2] = [1, 2];
-
-/// What COPY reached.
-#[derive(Debug, Clone, Copy)]
-pub struct Limit {
-    pub events_per_second: f64,
-    pub connections: usize,
-    pub used: Used,
-    pub events: f64,
-}
-
-/// What goes into the two tables in one transaction.
-struct Chunk {
-    usage: Vec<u8>,
-    ledger: Vec<u8>,
-}
 
 /// Makes rows as creditd would; keeps the customers' sequences.
 pub struct Rows {
@@ -59,74 +33,26 @@ struct Account {
     sequence: u64,
 }
 
-/// Makes its database: creditd's own tables.
-pub async fn prepare(postgres: &Postgres) -> Result<()> {
-    let url = postgres.create(DATABASE).await?;
-    Ok(Address::parse(&url)?.migrate().await?)
-}
-
 /// Runs it on one connection and on two and returns the better.
 pub async fn best(
     postgres: &Postgres,
     workload: Workload,
     ids: Ids,
     seconds: f64,
-) -> Result<Limit> {
+) -> Result<Copied> {
     let mut rows = Rows { events: Events::new(workload, ids), ids, customers: HashMap::new() };
-    let mut best: Option<Limit> = None;
+    let mut runs = Vec::new();
     for connections in CONNECTIONS {
-        let run = run(postgres, &mut rows, workload, seconds, connections).await?;
-        if best.is_none_or(|best| run.events_per_second > best.events_per_second) {
-            best = Some(run);
+        rows.events = Events::new(workload, rows.ids);
+        let mut chunks = Vec::new();
+        let mut events = 0.0;
+        while events < seconds * EVENTS_PER_SECOND {
+            chunks.push(rows.chunk()?);
+            events += float(CHUNK);
         }
+        runs.push(copy::into(postgres, DATABASE, connections, chunks, events).await?);
     }
-    Ok(best.ok_or("nothing tried")?)
-}
-
-async fn run(
-    postgres: &Postgres,
-    rows: &mut Rows,
-    workload: Workload,
-    seconds: f64,
-    connections: usize,
-) -> Result<Limit> {
-    rows.events = Events::new(workload, rows.ids);
-    let mut chunks = Vec::new();
-    let mut events = 0.0;
-    while events < seconds * EVENTS_PER_SECOND {
-        chunks.push(rows.chunk()?);
-        events += f64::from(u32::try_from(CHUNK)?);
-    }
-    // From the end: in the order in which they were made.
-    chunks.reverse();
-    let chunks = Mutex::new(chunks);
-    let mut clients = Vec::new();
-    for _ in 0..connections {
-        clients.push(connect(&postgres.config(DATABASE)).await?);
-    }
-    postgres.checkpoint().await?;
-    let watched = Watched { server: None, postgres: postgres.pid()? };
-    let before = watched.read()?;
-    let begun = Instant::now();
-    try_join_all(clients.iter_mut().map(|client| copy_all(client, &chunks))).await?;
-    let elapsed = begun.elapsed().as_secs_f64();
-    let used = before.until(watched.read()?);
-    Ok(Limit { events_per_second: events / elapsed, connections, used, events })
-}
-
-async fn copy_all(client: &mut Client, chunks: &Mutex<Vec<Chunk>>) -> Result<()> {
-    loop {
-        let next = chunks.lock().map_err(|_| "poisoned")?.pop();
-        let Some(Chunk { usage, ledger }) = next else { return Ok(()) };
-        let transaction = client.transaction().await?;
-        for (table, text) in [(USAGE_COLUMNS, usage), (LEDGER_COLUMNS, ledger)] {
-            let sink = transaction.copy_in(&format!("copy {table} from stdin")).await?;
-            let mut sink = pin!(sink);
-            sink.send(Cursor::new(text)).await?;
-            sink.as_mut().finish().await?;
-        }
-        transaction.commit().await?;
-    }
+    copy::best(runs)
 }
 
 const USAGE_COLUMNS: &str = "usage_events (customer_id, event_id, metric, quantity, uncovered, \
@@ -150,7 +76,7 @@ impl Rows {
             account.sequence += 1;
             account.write(&mut usage, &mut ledger, &id)?;
         }
-        Ok(Chunk { usage: usage.into_bytes(), ledger: ledger.into_bytes() })
+        Ok(vec![(USAGE_COLUMNS, usage.into()), (LEDGER_COLUMNS, ledger.into())])
     }
 }
 

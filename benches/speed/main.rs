@@ -1,7 +1,8 @@
 //! How fast creditd is, side by side with two references in the same run on the same PostgreSQL:
-//! what one would write by hand (naive.rs), and the most that the database can take (limit.rs).
+//! what one would write by hand (naive.rs), and the most that the database can take or give
+//! (limit.rs, copy.rs).
 //!
-//! `cargo bench --bench speed` runs all of it in under four minutes, prints a table with the aims
+//! `cargo bench --bench speed` runs all of it in under seven minutes, prints a table with the aims
 //! and writes target/speed.json. `cargo bench --bench speed -- --seconds 2 --only stream` is a
 //! quick look. Measure when nothing else runs; it says so when something did.
 
@@ -16,15 +17,21 @@
 )]
 
 mod balance;
+mod copy;
 mod cpu;
 mod events;
+mod export;
+mod import;
 mod limit;
+mod memory;
+mod meter;
 mod naive;
 mod report;
 mod server;
 mod stream;
 mod table;
 mod unary;
+mod watch;
 mod window;
 
 use std::path::Path;
@@ -35,9 +42,11 @@ use clap::{Parser, ValueEnum};
 
 use crate::cpu::Watched;
 use crate::events::{Events, Ids, Workload};
+use crate::import::Import;
 use crate::report::{Report, Section};
-use crate::server::{Creditd, Postgres};
+use crate::server::{Creditd, Postgres, connect};
 use crate::stream::Shape;
+use crate::watch::Watch;
 
 type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
 
@@ -65,6 +74,9 @@ struct Options {
     /// Ledger entries of the customer whose balance must be as cheap as that of one with 1,000.
     #[arg(long, default_value_t = 1_000_000)]
     entries: usize,
+    /// Rows of the large import, which are exported then.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=9_999_999))]
+    rows: u32,
     /// Where the database's temporary folder is made: on a disk whose commits you want to measure.
     #[arg(long, default_value = env!("CARGO_TARGET_TMPDIR"))]
     data_dir: String,
@@ -89,6 +101,12 @@ enum Part {
     Lone,
     /// GetBalance of a short and of a long history.
     Balance,
+    /// WatchBalance: the memory of many, and how soon they hear of a change.
+    Watch,
+    /// ImportGrants, beside COPY.
+    Import,
+    /// ExportCreditReport and ExportLedger of what was imported, beside COPY.
+    Export,
 }
 
 impl Options {
@@ -138,13 +156,19 @@ async fn run(options: &Options) -> Result<Report> {
         eprintln!("NOT QUIET: others keep {:.1} processors busy", report.others_before);
     }
     let creditd = Creditd::start(postgres.url(), &options.serve).await?;
-    if let Err(error) = measure(options, &postgres, &creditd, &mut report, begun).await {
-        return Err(format!("{error}\ncreditd's log ends:\n{}", creditd.log()).into());
-    }
-    report.peak_memory = cpu::peak_memory(creditd.pid())?;
+    let measured = measure(options, &postgres, &creditd, &mut report, begun).await;
+    creditd.explain(measured)?;
+    report.peak_memory = memory::peak(creditd.pid())?;
     report.totals = creditd.stop().await?;
+    if options.wants(Part::Watch) {
+        say(begun, "watchers");
+        report.watch = Some(watch(options, &postgres).await?);
+    }
     say(begun, "the audit");
     report.audit = server::audit(postgres.url()).await?;
+    if options.wants(Part::Import) || options.wants(Part::Export) {
+        bulk(options, &postgres, &mut report, begun).await?;
+    }
     say(begun, "done");
     postgres.stop().await;
     Ok(report)
@@ -159,7 +183,7 @@ async fn measure(
 ) -> Result<()> {
     say(begun, "customers and grants");
     naive::prepare(postgres, options.customers).await?;
-    limit::prepare(postgres).await?;
+    copy::prepare(postgres, limit::DATABASE).await?;
     report.grants_rate = unary::make_grants(creditd, options.customers).await?;
     for workload in [Workload::Spread(options.customers), Workload::One] {
         let section = section(options, postgres, creditd, workload, begun).await?;
@@ -209,7 +233,7 @@ async fn section(
         for shape in SHAPES {
             say(begun, &format!("{}: {}", workload.name(), report::stream_name(shape)));
             postgres.checkpoint().await?;
-            let measured = stream::load(creditd, watched, seconds, shape, events).await?;
+            let measured = stream::load(creditd, watched, seconds, shape, None, events).await?;
             section.streams.push((shape, measured));
         }
     }
@@ -223,6 +247,47 @@ async fn section(
         }
     }
     Ok(section)
+}
+
+/// On a server that has just started, and so holds no memory that others needed.
+async fn watch(options: &Options, postgres: &Postgres) -> Result<Watch> {
+    let creditd = Creditd::start(postgres.url(), &options.serve).await?;
+    postgres.checkpoint().await?;
+    let (seconds, customers) = (options.seconds, options.customers);
+    let load = watch::load(&creditd, postgres, seconds, customers, options.ids).await;
+    let watch = creditd.explain(load)?;
+    creditd.stop().await?;
+    Ok(watch)
+}
+
+/// Import and export, on a server and a database of their own, whose books are audited, too.
+async fn bulk(
+    options: &Options,
+    postgres: &Postgres,
+    report: &mut Report,
+    begun: Instant,
+) -> Result<()> {
+    let url = postgres.create(import::DATABASE).await?;
+    let creditd = Creditd::start(&url, &options.serve).await?;
+    say(begun, "import");
+    let imported = creditd.explain(import::load(&creditd, postgres, options.rows).await)?;
+    // Whoever reads rows first after they were written has to note in each that it counts.
+    connect(&postgres.config(import::DATABASE)).await?.batch_execute("vacuum analyze").await?;
+    if options.wants(Part::Import) {
+        say(begun, "import: limit");
+        let limit = import::limit(postgres, &imported).await?;
+        report.import = Some(Import { imported, limit });
+    }
+    if options.wants(Part::Export) {
+        say(begun, "export, each beside its COPY");
+        postgres.checkpoint().await?;
+        report.exports = creditd.explain(export::load(&creditd, postgres).await)?;
+    }
+    creditd.stop().await?;
+    say(begun, "the audit of the import");
+    let audit = server::audit(&url).await?;
+    report.audit = report.audit.zip(audit).map(|(before, import)| before && import);
+    Ok(())
 }
 
 /// How many processors others keep busy while we do nothing.

@@ -13,6 +13,7 @@ use tokio_postgres::config::Host;
 use crate::Result;
 use crate::cpu::{Used, Watched};
 use crate::events::{AMOUNT, GRANTS, Ids, METRIC, QUANTITY, Workload};
+use crate::report::{Cpu, Row};
 use crate::server::{Postgres, connect};
 
 pub const DATABASE: &str = "naive";
@@ -59,6 +60,19 @@ pub struct Naive {
     pub concurrency: u32,
     pub used: Used,
     pub events: f64,
+}
+
+impl Naive {
+    pub fn row(&self) -> Row {
+        Row {
+            name: format!("naive, {} connections", self.concurrency),
+            rate: self.events_per_second,
+            naive: None,
+            limit: None,
+            latency: None,
+            cpu: Cpu::new(self.used, self.events, self.events_per_second),
+        }
+    }
 }
 
 /// Makes its database, with the customers and grants that creditd gets too.

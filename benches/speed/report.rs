@@ -3,13 +3,23 @@
 use serde_json::{Value, json};
 
 use crate::balance::{Flatness, quantile};
+use crate::copy::Copied;
 use crate::cpu::Used;
-use crate::limit::Limit;
+use crate::export::{self, Export};
+use crate::import::Import;
+use crate::meter::Measured;
 use crate::naive::Naive;
 use crate::server::Totals;
 use crate::stream::Shape;
 use crate::unary::{Latency, Lone};
-use crate::window::Measured;
+use crate::watch::Watch;
+
+/// Lines of the table that belong together.
+#[derive(Debug)]
+pub struct Group {
+    pub name: &'static str,
+    pub rows: Vec<Row>,
+}
 
 /// One line of the table.
 #[derive(Debug)]
@@ -22,6 +32,15 @@ pub struct Row {
     /// p50, p99, p999 in milliseconds.
     pub latency: Option<[f64; 3]>,
     pub cpu: Cpu,
+}
+
+impl Row {
+    /// Without a reference to compare it with.
+    pub fn new(name: String, measured: &Measured) -> Self {
+        let rate = measured.rate();
+        let cpu = Cpu::new(measured.used, measured.events, rate);
+        Self { name, rate, naive: None, limit: None, latency: None, cpu }
+    }
 }
 
 /// Processor seconds per 1,000 events; and how many processors others kept busy meanwhile.
@@ -50,7 +69,7 @@ impl Cpu {
 pub struct Section {
     pub workload: &'static str,
     pub naive: Option<Naive>,
-    pub limit: Option<Limit>,
+    pub limit: Option<Copied>,
     pub streams: Vec<(Shape, Measured)>,
     pub unary: Vec<(usize, Measured, Latency)>,
 }
@@ -59,22 +78,10 @@ impl Section {
     pub fn rows(&self) -> Vec<Row> {
         let mut rows = Vec::new();
         if let Some(naive) = &self.naive {
-            rows.push(Row {
-                cpu: Cpu::new(naive.used, naive.events, naive.events_per_second),
-                ..self.row(
-                    format!("naive, {} connections", naive.concurrency),
-                    naive.events_per_second,
-                )
-            });
+            rows.push(self.compared(naive.row()));
         }
         if let Some(limit) = &self.limit {
-            rows.push(Row {
-                cpu: Cpu::new(limit.used, limit.events, limit.events_per_second),
-                ..self.row(
-                    format!("limit: COPY, {} connection(s)", limit.connections),
-                    limit.events_per_second,
-                )
-            });
+            rows.push(self.compared(limit.row()));
         }
         for (shape, measured) in &self.streams {
             rows.push(self.measured(stream_name(*shape), measured));
@@ -89,20 +96,14 @@ impl Section {
     }
 
     fn measured(&self, name: String, measured: &Measured) -> Row {
-        Row {
-            cpu: Cpu::new(measured.used, measured.events, measured.rate()),
-            ..self.row(name, measured.rate())
-        }
+        self.compared(Row::new(name, measured))
     }
 
-    fn row(&self, name: String, rate: f64) -> Row {
+    fn compared(&self, row: Row) -> Row {
         Row {
-            name,
-            rate,
-            naive: self.naive.map(|naive| rate / naive.events_per_second),
-            limit: self.limit.map(|limit| rate / limit.events_per_second),
-            latency: None,
-            cpu: Cpu::new(Used::default(), 1.0, 0.0),
+            naive: self.naive.map(|naive| row.rate / naive.events_per_second),
+            limit: self.limit.map(|limit| row.rate / limit.measured.rate()),
+            ..row
         }
     }
 }
@@ -127,6 +128,14 @@ pub enum Bound {
 }
 
 impl Aim {
+    pub fn at_least(what: impl Into<String>, least: f64, value: f64) -> Self {
+        Self { what: what.into(), bound: Bound::AtLeast(least), value }
+    }
+
+    pub fn at_most(what: impl Into<String>, most: f64, value: f64) -> Self {
+        Self { what: what.into(), bound: Bound::AtMost(most), value }
+    }
+
     pub fn is_reached(&self) -> bool {
         match self.bound {
             Bound::AtLeast(least) => self.value >= least,
@@ -147,6 +156,9 @@ pub struct Report {
     pub grants_rate: f64,
     pub lone: Option<Lone>,
     pub flatness: Option<Flatness>,
+    pub watch: Option<Watch>,
+    pub import: Option<Import>,
+    pub exports: Vec<Export>,
     pub peak_memory: f64,
     pub totals: Option<Totals>,
     /// None where this creditd has no audit.
@@ -154,26 +166,40 @@ pub struct Report {
 }
 
 impl Report {
+    /// The table.
+    pub fn groups(&self) -> Vec<Group> {
+        let sections = self.sections.iter();
+        let mut groups: Vec<_> = sections
+            .map(|section| Group { name: section.workload, rows: section.rows() })
+            .collect();
+        groups.extend(self.watch.as_ref().map(Watch::group));
+        groups.extend(self.import.as_ref().map(Import::group));
+        if !self.exports.is_empty() {
+            groups.push(export::group(&self.exports));
+        }
+        groups
+    }
+
     pub fn aims(&self) -> Vec<Aim> {
         let mut aims = Vec::new();
         for section in &self.sections {
             section_aims(section, &mut aims);
         }
-        let mut at_most = |what: &str, most: f64, value: f64| {
-            aims.push(Aim { what: what.to_owned(), bound: Bound::AtMost(most), value });
-        };
         if let Some(lone) = &self.lone {
             let ratio = quantile(&lone.call, 0.99) / quantile(&lone.commit, 0.99);
-            at_most("p99 of a lone RecordUsage / of a bare commit", 4.0, ratio);
+            aims.push(Aim::at_most("p99 of a lone RecordUsage / of a bare commit", 4.0, ratio));
         }
         if let Some(flatness) = &self.flatness {
             let what = format!(
                 "GetBalance with {} ledger entries / with {}",
                 flatness.long_entries, flatness.short_entries
             );
-            at_most(&what, 1.2, flatness.ratio());
+            aims.push(Aim::at_most(what, 1.2, flatness.ratio()));
         }
-        at_most("server's peak memory, MB", 150.0, self.peak_memory);
+        aims.push(Aim::at_most("server's peak memory, MB", 150.0, self.peak_memory));
+        aims.extend(self.watch.iter().flat_map(Watch::aims));
+        aims.extend(self.import.iter().flat_map(Import::aims));
+        aims.extend(self.exports.iter().flat_map(Export::aims));
         aims
     }
 
@@ -181,7 +207,7 @@ impl Report {
         json!({
             "setting": self.setting,
             "others_busy_before": self.others_before,
-            "workloads": self.sections.iter().map(section_json).collect::<Vec<_>>(),
+            "workloads": self.groups().iter().map(group_json).collect::<Vec<_>>(),
             "grants_made_per_second": self.grants_rate,
             "lone_ms": self.lone.as_ref().map(|lone| json!({
                 "bare_commit": latency_json(&lone.commit),
@@ -193,6 +219,11 @@ impl Report {
                 "short": latency_json(&flatness.short),
                 "long": latency_json(&flatness.long),
                 "ratio": flatness.ratio(),
+            })),
+            "watch": self.watch.as_ref().map(Watch::json),
+            "import_peak_memory_mb": self.import.as_ref().map(|import| json!({
+                "small": import.imported.small_peak,
+                "large": import.imported.large_peak,
             })),
             "server_peak_memory_mb": self.peak_memory,
             "engine": self.totals.map(|totals| json!({
@@ -214,7 +245,7 @@ fn section_aims(section: &Section, aims: &mut Vec<Aim>) {
     let mut at_least = |what: String, least: f64, value: Option<f64>| {
         if let Some(value) = value {
             let what = format!("{}: {what}", section.workload);
-            aims.push(Aim { what, bound: Bound::AtLeast(least), value });
+            aims.push(Aim::at_least(what, least, value));
         }
     };
     if let Some((shape, measured)) = section.streams.first() {
@@ -228,9 +259,8 @@ fn section_aims(section: &Section, aims: &mut Vec<Aim>) {
     }
 }
 
-fn section_json(section: &Section) -> Value {
-    let rows = section.rows();
-    let rows = rows.iter().map(|row| {
+fn group_json(group: &Group) -> Value {
+    let rows = group.rows.iter().map(|row| {
         json!({
             "name": row.name,
             "events_per_second": row.rate,
@@ -245,15 +275,16 @@ fn section_json(section: &Section) -> Value {
             "others_busy": row.cpu.others,
         })
     });
-    json!({ "workload": section.workload, "rows": rows.collect::<Vec<_>>() })
+    json!({ "workload": group.name, "rows": rows.collect::<Vec<_>>() })
 }
 
-fn latency_json(latency: &Latency) -> Value {
+pub fn latency_json(latency: &Latency) -> Value {
     json!({
         "count": latency.len(),
         "p50": quantile(latency, 0.5),
         "p99": quantile(latency, 0.99),
         "p999": quantile(latency, 0.999),
+        "max": quantile(latency, 1.0),
     })
 }
 

@@ -190,9 +190,10 @@ impl Creditd {
         Ok(self.log.find(totals))
     }
 
-    /// The end of its log, for an error.
-    pub fn log(&self) -> String {
-        self.log.end()
+    /// Adds the end of its log to an error.
+    pub fn explain<T>(&self, result: Result<T>) -> Result<T> {
+        let end = |error| format!("{error}\ncreditd's log ends:\n{}", self.log.end());
+        result.map_err(|error| end(error).into())
     }
 }
 

@@ -1,12 +1,14 @@
 //! StreamUsage: the way in for bulk.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use creditd::pb::usage_result::Outcome;
 use creditd::pb::usage_service_client::UsageServiceClient;
 use creditd::pb::{StreamUsageRequest, StreamUsageResponse};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, Interval, interval_at};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 use tonic::transport::Channel;
@@ -14,11 +16,12 @@ use tonic::transport::Channel;
 use crate::Result;
 use crate::cpu::Watched;
 use crate::events::Events;
+use crate::meter::{Measured, float};
 use crate::server::Creditd;
-use crate::window::{Measured, Window};
+use crate::window::Window;
 
 /// Requests that a caller makes ahead of what the wire takes.
-const AHEAD: usize = 4;
+pub const AHEAD: usize = 4;
 
 /// How the events arrive.
 #[derive(Debug, Clone, Copy)]
@@ -28,20 +31,33 @@ pub struct Shape {
     pub events: usize,
 }
 
-/// Streams events for a while and counts the answers.
+impl Shape {
+    /// When one of the streams sends its requests, so that all together send so many events per
+    /// second, evenly.
+    fn ticks(self, stream: usize, events_per_second: f64) -> Interval {
+        let between = Duration::from_secs_f64(float(self.events) / events_per_second);
+        let first = Instant::now() + between.mul_f64(float(stream));
+        interval_at(first, between.mul_f64(float(self.streams)))
+    }
+}
+
+/// Streams events for a while and counts the answers. With a pace it sends that many per second,
+/// else as many as are taken.
 pub async fn load(
     creditd: &Creditd,
     watched: Watched,
     seconds: f64,
     shape: Shape,
+    pace: Option<f64>,
     events: impl Fn() -> Events,
 ) -> Result<Measured> {
     let window = Arc::new(Window::default());
     let mut callers = JoinSet::new();
-    for channel in creditd.channels(shape.streams).await? {
+    for (stream, channel) in creditd.channels(shape.streams).await?.into_iter().enumerate() {
         let (window, events) = (Arc::clone(&window), events());
+        let ticks = pace.map(|pace| shape.ticks(stream, pace));
         callers.spawn(async move {
-            let done = endless(channel, &window, shape.events, events).await;
+            let done = endless(channel, &window, shape.events, ticks, events).await;
             window.end();
             done
         });
@@ -58,12 +74,16 @@ async fn endless(
     channel: Channel,
     window: &Arc<Window>,
     size: usize,
-    events: Events,
+    mut ticks: Option<Interval>,
+    mut events: Events,
 ) -> Result<()> {
     let (requests, queue) = mpsc::channel(AHEAD);
-    let (open, mut events) = (Arc::clone(window), events);
+    let open = Arc::clone(window);
     tokio::spawn(async move {
         while !open.is_over() {
+            if let Some(ticks) = &mut ticks {
+                ticks.tick().await;
+            }
             let request = StreamUsageRequest { events: events.take(size) };
             if requests.send(request).await.is_err() {
                 return; // the stream has failed, and its reader says why

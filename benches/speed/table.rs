@@ -1,8 +1,11 @@
 //! The report for people.
 
 use crate::balance::quantile;
+use crate::import::Imported;
+use crate::meter::float;
 use crate::report::{Aim, Bound, Report, Row};
 use crate::unary::Latency;
+use crate::watch::Watch;
 
 /// Processors that others may keep busy before the figures are doubtful: the kernel's own threads
 /// take some when much is written.
@@ -13,7 +16,7 @@ pub fn print(report: &Report) {
     println!(
         "\n{:<34} {:>9} {:>7} {:>7} {:>8} {:>8} {:>8}   {:>6} {:>6} {:>6} {:>6}",
         "",
-        "events/s",
+        "a second",
         "x naive",
         "x limit",
         "p50 ms",
@@ -24,10 +27,10 @@ pub fn print(report: &Report) {
         "client",
         "others"
     );
-    for section in &report.sections {
-        println!("{:<86}   CPU s per 1,000 events", section.workload);
-        for row in section.rows() {
-            line(&row);
+    for group in report.groups() {
+        println!("{:<86}   CPU s per 1,000", group.name);
+        for row in &group.rows {
+            line(row);
         }
     }
     println!("\nCreateGrant, 128 in flight: {:.0}/s", report.grants_rate);
@@ -39,6 +42,16 @@ pub fn print(report: &Report) {
         let named = |entries: usize| format!("GetBalance, {entries} ledger entries");
         latencies(&named(flatness.short_entries), &flatness.short);
         latencies(&named(flatness.long_entries), &flatness.long);
+    }
+    if let Some(watch) = &report.watch {
+        watching(watch);
+    }
+    if let Some(import) = &report.import {
+        let Imported { whole, small_peak, large_peak, .. } = &import.imported;
+        println!(
+            "import: {small_peak:.0} MB at its peak when small, {large_peak:.0} MB with {} rows",
+            whole.events
+        );
     }
     match &report.totals {
         Some(totals) => println!(
@@ -90,6 +103,18 @@ fn latencies(name: &str, latency: &Latency) {
     );
 }
 
+fn watching(watch: &Watch) {
+    println!(
+        "{} watchers: {:.1} KB each (the server alone {:.0} MB, with them {:.0} MB)",
+        watch.watchers,
+        watch.kilobytes_each(),
+        watch.alone,
+        watch.watched
+    );
+    latencies("from a change's answer to the last of 1,000 watchers", &watch.lag);
+    println!("  at most {:.3} ms", quantile(&watch.lag, 1.0));
+}
+
 fn aims(aims: &[Aim]) {
     println!("\naims");
     for aim in aims {
@@ -104,7 +129,7 @@ fn aims(aims: &[Aim]) {
 
 /// Says it where the machine was not quiet.
 fn doubts(report: &Report) {
-    let during = report.sections.iter().flat_map(super::report::Section::rows);
+    let during = report.groups().into_iter().flat_map(|group| group.rows);
     let most = during.map(|row| row.cpu.others).fold(report.others_before, f64::max);
     if most > OTHERS_TOLERATED {
         println!(
@@ -116,6 +141,5 @@ fn doubts(report: &Report) {
 }
 
 fn ratio(part: u64, whole: u64) -> f64 {
-    let float = |count: u64| u32::try_from(count).map_or(f64::INFINITY, f64::from);
     float(part) / float(whole).max(1.0)
 }

@@ -14,8 +14,9 @@ use tonic::transport::Channel;
 use crate::Result;
 use crate::cpu::Watched;
 use crate::events::{Events, customer, grants};
+use crate::meter::Measured;
 use crate::server::{Creditd, Postgres, connect};
-use crate::window::{Measured, Window};
+use crate::window::Window;
 
 /// Connections that the calls are spread over.
 const CHANNELS: usize = 4;
@@ -79,7 +80,10 @@ async fn endless(channel: Channel, window: &Window, mut events: Events) -> Resul
 }
 
 /// One call. The event must be new, and paid for in full.
-async fn record(client: &mut UsageServiceClient<Channel>, events: &mut Events) -> Result<Duration> {
+pub async fn record(
+    client: &mut UsageServiceClient<Channel>,
+    events: &mut Events,
+) -> Result<Duration> {
     let request = events.next();
     let begun = Instant::now();
     let answer = client.record_usage(request).await?.into_inner();

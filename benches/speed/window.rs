@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::Result;
-use crate::cpu::{Used, Watched};
+use crate::cpu::Watched;
+use crate::meter::{Measured, Meter, float};
 
 /// 0 is warming up.
 const MEASURING: u8 = 1;
@@ -17,20 +18,6 @@ const OVER: u8 = 2;
 pub struct Window {
     phase: AtomicU8,
     answered: AtomicU64,
-}
-
-/// What was answered while measuring.
-#[derive(Debug, Clone, Copy)]
-pub struct Measured {
-    pub events: f64,
-    pub seconds: f64,
-    pub used: Used,
-}
-
-impl Measured {
-    pub fn rate(&self) -> f64 {
-        self.events / self.seconds
-    }
 }
 
 impl Window {
@@ -55,16 +42,12 @@ impl Window {
     /// Sees a load through that is already running.
     pub async fn measure(&self, watched: Watched, seconds: f64) -> Result<Measured> {
         self.pass(Duration::from_secs_f64((seconds / 4.0).clamp(0.5, 2.0))).await;
-        let (begun, events, used) = (Instant::now(), self.count(), watched.read()?);
+        let (before, meter) = (self.count(), Meter::start(watched)?);
         if !self.is_over() {
             self.phase.store(MEASURING, Ordering::Relaxed);
         }
         self.pass(Duration::from_secs_f64(seconds)).await;
-        let measured = Measured {
-            events: self.count() - events,
-            seconds: begun.elapsed().as_secs_f64(),
-            used: used.until(watched.read()?),
-        };
+        let measured = meter.after(self.count() - before)?;
         self.end();
         Ok(measured)
     }
@@ -77,6 +60,6 @@ impl Window {
     }
 
     fn count(&self) -> f64 {
-        u32::try_from(self.answered.load(Ordering::Relaxed)).map_or(f64::MAX, f64::from)
+        float(self.answered.load(Ordering::Relaxed))
     }
 }

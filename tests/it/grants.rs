@@ -1,7 +1,7 @@
 //! Grants: made, looked at, repeated, changed, taken back.
 
 mod limit;
-mod replay;
+pub mod replay;
 mod status;
 mod update;
 mod validate;
