@@ -34,9 +34,11 @@ pub const PAGE_SIZE_MAX: u32 = 1_000;
 /// told otherwise.
 pub const PAGE_BYTES_MAX: usize = 3 * 1024 * 1024;
 /// Bytes of a response of StreamUsage or ImportGrants, beyond which events are shown without their
-/// allocations and metadata, and errors without their details: clients take messages of 4 MiB unless told otherwise, and a stream has several
-/// responses in flight.
-pub const STREAM_RESPONSE_BYTES_MAX: usize = 3 * 1024 * 1024;
+/// allocations and metadata, and errors in short: clients take messages of 4 MiB unless told
+/// otherwise, and a thousand results in short take up to 1.5 MiB.
+pub const STREAM_RESPONSE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Bytes of an error's text where it is told in short: all of it, but for long names of fields.
+pub const SHORT_MESSAGE_BYTES: usize = 500;
 /// Usage events in one StreamUsage request: a batch the engine can take whole.
 pub const STREAM_EVENTS_MAX: usize = 1_000;
 /// Rows in one ImportGrants request: the same.

@@ -152,7 +152,8 @@ impl Rows {
     fn read(batch: pb::ImportBatch, header: &Header, services: &Services) -> (Self, Vec<Command>) {
         let mut read = Vec::with_capacity(batch.rows.len());
         let mut commands = Vec::with_capacity(batch.rows.len());
-        for (row, request) in (batch.first_row..).zip(batch.rows) {
+        // The numbers second, here and below: they are not counted past the last row.
+        for (request, row) in batch.rows.into_iter().zip(batch.first_row..) {
             let row = ImportRow { import_id: header.import_id.clone(), row };
             let parsed = parse::import_row(request, row, &services.actor);
             read.push(parsed.map(|command| commands.push(command)));
@@ -170,7 +171,7 @@ impl Rows {
         let mut replies = replies.into_iter();
         let mut response = pb::ImportGrantsResponse::default();
         let mut bytes = 0;
-        for (row, read) in (self.first..).zip(self.read) {
+        for (read, row) in self.read.into_iter().zip(self.first..) {
             let decided = match read {
                 Ok(()) => decided(replies.next())?,
                 Err(status) => Err(status),

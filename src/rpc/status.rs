@@ -228,7 +228,7 @@ pub(super) fn of_store(error: store::Error) -> Status {
             tracing::warn!(%error, "a read failed");
             try_again(Code::Unavailable, "the database is away", ErrorReason::Unavailable)
         }
-        store::Error::Conflict(_) => {
+        store::Error::Conflict(_) | store::Error::Overtaken(_) => {
             status(Code::Aborted, "lost a race", ErrorReason::ConcurrentUpdate)
         }
         store::Error::Constraint { .. } | store::Error::Corrupt(_) => unexpected(&error),
@@ -236,12 +236,15 @@ pub(super) fn of_store(error: store::Error) -> Status {
 }
 
 /// A status as one of many that a message carries; `bytes` counts what the message has taken so
-/// far. Once they are too many, the status's details are left out.
+/// far. Once they are too many, of the status's details only the reason is shown, and its text is
+/// cut.
 pub(super) fn within(bytes: &mut usize, status: &Status) -> tonic_types::Status {
     let mut message = as_message(status);
     *bytes += prost::Message::encoded_len(&message);
     if *bytes > limits::STREAM_RESPONSE_BYTES_MAX {
-        message.details.clear();
+        message.details.retain(|detail| detail.type_url.ends_with("google.rpc.ErrorInfo"));
+        let text = &mut message.message;
+        text.truncate(text.floor_char_boundary(limits::SHORT_MESSAGE_BYTES));
     }
     message
 }

@@ -29,7 +29,9 @@ impl Conversation for UsageStream {
         let mut events = Vec::with_capacity(request.events.len());
         let mut commands = Vec::with_capacity(request.events.len());
         for event in request.events {
-            let event_id = event.event_id.clone();
+            let mut event_id = event.event_id.clone();
+            // One that is longer is refused; repeated in full, it could be all of the answer.
+            event_id.truncate(event_id.floor_char_boundary(limits::ID_BYTES_MAX));
             let read = parse::record_usage(event, &self.0.actor).map(|command| {
                 let customer = command.customer.clone();
                 commands.push(command);

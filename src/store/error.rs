@@ -13,6 +13,10 @@ pub enum Error {
     /// Another transaction won a race: run it again.
     #[error("lost a race: {0}")]
     Conflict(String),
+    /// Another transaction was the first to insert what this one meant to: run it again, it is
+    /// there now.
+    #[error("another was first: {0}")]
+    Overtaken(String),
     /// A constraint said no: a bug, or figures that are not sound.
     #[error("constraint {constraint}: {message}")]
     Constraint {
@@ -66,7 +70,7 @@ impl From<DieselError> for Error {
                     Some("customers_pkey" | "import_rows_pkey")
                 ) =>
             {
-                Self::Conflict(message)
+                Self::Overtaken(message)
             }
             DatabaseErrorKind::UniqueViolation
             | DatabaseErrorKind::ForeignKeyViolation

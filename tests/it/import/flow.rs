@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use creditd::pb::credit_service_client::CreditServiceClient;
 use tonic::Code;
+use tonic::transport::Endpoint;
 
 use super::{Create, begin, read, rejected};
-use crate::harness::{World, say};
+use crate::harness::{Client, World, say};
 
 /// Who sends without reading is held back: what he has sent waits with him, not in the server.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_that_does_not_read_is_held_back() {
-    const BATCHES: i64 = 150;
+    const BATCHES: i64 = 80;
     const ROWS: i64 = 100;
     World::run(async |world| {
         let messages = |import_id: &str| {
@@ -24,17 +26,21 @@ async fn a_caller_that_does_not_read_is_held_back() {
             let batch = move |number| say::batch(number * ROWS + 1, rows(number).collect());
             std::iter::once(say::header(import_id, false)).chain((0..BATCHES).map(batch))
         };
-        let client = world.server.client();
+        // The transport takes no more than 64 KB that nobody reads.
+        let endpoint = Endpoint::from_shared(format!("http://{}", world.server.address));
+        let endpoint = endpoint.expect("an address").initial_stream_window_size(65_535);
+        let credits = CreditServiceClient::new(endpoint.connect_lazy());
+        let client = Client { credits, ..world.server.client() };
         let deaf = begin(&client, messages("deaf")).await;
         // In the time that it takes to import as much for somebody else.
         let (answers, end) = read(begin(&world.client, messages("other")).await).await;
         end.expect("a clean end");
-        assert_eq!(answers.len(), 150);
+        assert_eq!(answers.len(), 80);
         let sql = world.database.connect().await;
         let count = "SELECT count(*) FROM grants WHERE import_id = 'deaf'";
         let made: i64 = sql.query_one(count, &[]).await.expect("a count").get(0);
-        // Answers of some 14 batches fill what the transport takes of them; 8 batches are in
-        // flight, and a few answers on the way.
+        // Answers to some 14 batches fill what the transport takes; 8 batches are in flight, and a
+        // few answers on their way.
         assert!((ROWS..=40 * ROWS).contains(&made), "{made} rows");
         // Nothing is lost: it was only waiting.
         let (answers, end) = read(deaf).await;
@@ -62,6 +68,7 @@ async fn an_answer_stays_within_what_callers_take() {
             assert_eq!(answers[0].rejected, 1_000);
             let all: Vec<_> = answers[0].results.iter().map(rejected).collect();
             assert!(all.iter().all(|status| status.code() == Code::InvalidArgument));
+            assert!(all.iter().all(|status| say::reason(status) == "INVALID_FIELD"));
             assert!(all.iter().all(|status| status.message().starts_with("metadata[00")));
             assert!(say::bad_fields(&all[0]).len() > 5);
         }
