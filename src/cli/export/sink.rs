@@ -4,11 +4,10 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Stdout, Write};
 use std::path::Path;
 
-use csv::Writer;
+use ::csv::{IntoInnerError, Writer};
 use prost::Name;
 
-use super::super::csv::{BYTE_ORDER_MARK, Draft, guard};
-use super::super::output::unwritten;
+use super::super::csv::{self, BYTE_ORDER_MARK, Draft, guard};
 use super::super::{Error, json};
 
 /// What exports are made of.
@@ -24,13 +23,19 @@ pub trait Exported: Name {
 }
 
 /// An export under way.
-pub enum Sink {
+pub struct Sink {
+    /// What is written to, for people.
+    what: String,
+    form: Form,
+}
+
+enum Form {
     Csv(Box<Writer<Out>>),
     Json(Out),
 }
 
 /// What is written to.
-pub enum Out {
+enum Out {
     Standard(BufWriter<Stdout>),
     /// A file that appears when it is complete.
     File(Draft),
@@ -41,40 +46,43 @@ pub enum Out {
 impl Sink {
     /// Begins an export; a CSV begins with its header.
     pub fn new<R: Exported>(path: Option<&Path>, json: bool) -> Result<Self, Error> {
+        let what = path.map(|path| path.display().to_string());
+        let what = what.unwrap_or_else(|| "to standard output".to_owned());
+        let unwritten = |error| Error::Output { what: what.clone(), error };
         let mut out = Out::open(path)?;
         if json {
-            return Ok(Self::Json(out));
+            return Ok(Self { form: Form::Json(out), what });
         }
         if matches!(out, Out::File(_)) {
             out.write_all(BYTE_ORDER_MARK).map_err(unwritten)?;
         }
         let mut writer = Box::new(Writer::from_writer(out));
-        writer.write_record(R::columns()).map_err(|error| unwritten(error.into()))?;
-        Ok(Self::Csv(writer))
+        writer.write_record(R::columns()).map_err(csv::io_error).map_err(unwritten)?;
+        Ok(Self { form: Form::Csv(writer), what })
     }
 
     /// Adds one.
     pub fn add<R: Exported>(&mut self, row: &R) -> Result<(), Error> {
-        match self {
-            Self::Csv(writer) => {
+        let written = match &mut self.form {
+            Form::Csv(writer) => {
                 let cells = row.cells();
                 let cells = cells.iter().map(|cell| guard::put(cell).into_owned());
-                writer.write_record(cells).map_err(|error| unwritten(error.into()))
+                writer.write_record(cells).map_err(csv::io_error)
             }
-            Self::Json(out) => out.write_all(json::line(row)?.as_bytes()).map_err(unwritten),
-        }
+            Form::Json(out) => out.write_all(json::line(row)?.as_bytes()),
+        };
+        written.map_err(|error| Error::Output { what: self.what.clone(), error })
     }
 
     /// All are there.
     pub fn finish(self) -> Result<(), Error> {
-        let mut out = match self {
-            Self::Csv(writer) => {
-                writer.into_inner().map_err(|error| unwritten(error.into_error()))?
-            }
-            Self::Json(out) => out,
+        let Self { what, form } = self;
+        let flushed = match form {
+            Form::Csv(writer) => writer.into_inner().map_err(IntoInnerError::into_error),
+            Form::Json(out) => Ok(out),
         };
-        out.flush().map_err(unwritten)?;
-        match out {
+        let flushed = flushed.and_then(|mut out| out.flush().map(|()| out));
+        match flushed.map_err(|error| Error::Output { what, error })? {
             Out::File(draft) => draft.publish().map(drop),
             Out::Standard(_) | Out::Device(_) => Ok(()),
         }

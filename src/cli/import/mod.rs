@@ -184,3 +184,23 @@ fn aside<T: Send + 'static>(
     std::thread::spawn(move || sender.send(work()));
     async { done.await.map_err(|_| Error::Unexpected("a thread of the import panicked")) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_changes_under_an_import_is_told() {
+        let survey = |digest: &str| Survey {
+            rows: 1,
+            digest: digest.to_owned(),
+            is_numbered: false,
+            import_id: None,
+        };
+        let ended = |before| unchanged(Path::new("a.csv"), before, &survey("one"));
+        assert!(ended(Some(survey("one"))).is_ok());
+        assert!(ended(None).is_ok(), "a pipe is read once");
+        let error = ended(Some(survey("two"))).unwrap_err().to_string();
+        assert!(error.starts_with("a.csv was changed meanwhile"), "{error}");
+    }
+}

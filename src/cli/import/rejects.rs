@@ -9,7 +9,7 @@ use csv::{Writer, WriterBuilder};
 
 use super::super::Error;
 use super::super::csv::columns::{self, Column};
-use super::super::csv::{BYTE_ORDER_MARK, Draft, guard, is_stream};
+use super::super::csv::{BYTE_ORDER_MARK, Draft, guard, io_error, is_stream};
 use super::rows::{Row, Rows};
 
 /// Where the file is to be.
@@ -67,17 +67,14 @@ impl Rejects {
     /// Adds a row. Rows are added in their order, as an import wants them.
     pub fn add(&mut self, row: &Row, why: &str) -> Result<(), Error> {
         let (Place::Named(path) | Place::Beside(path)) = &self.place else { return Ok(()) };
-        let unwritten = |error: csv::Error| Error::Output {
-            what: path.display().to_string(),
-            error: error.into(),
-        };
+        let unwritten = |error| Error::Output { what: path.display().to_string(), error };
         if self.file.is_none() {
             let mut draft = Draft::new(path)?;
             if self.marked {
-                draft.write_all(BYTE_ORDER_MARK).map_err(|error| unwritten(error.into()))?;
+                draft.write_all(BYTE_ORDER_MARK).map_err(unwritten)?;
             }
             let mut file = WriterBuilder::new().flexible(true).from_writer(draft);
-            file.write_record(&self.header).map_err(unwritten)?;
+            file.write_record(&self.header).map_err(io_error).map_err(unwritten)?;
             self.file = Some(file);
         }
         let Some(file) = &mut self.file else { return Ok(()) };
@@ -86,7 +83,8 @@ impl Rejects {
         let kept = self.kept.iter().copied().chain(repeat(true));
         let cells = row.cells.iter().zip(kept).filter(|(_, kept)| *kept);
         let cells = own.into_iter().chain(cells.map(|(cell, _)| guard::strip(cell)));
-        file.write_record(cells.map(|cell| guard::put(cell).into_owned())).map_err(unwritten)
+        let cells = cells.map(|cell| guard::put(cell).into_owned());
+        file.write_record(cells).map_err(io_error).map_err(unwritten)
     }
 
     /// Puts the file where it is to be, if any row was rejected.

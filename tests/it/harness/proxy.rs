@@ -20,6 +20,8 @@ use super::{Client, Database};
 const FRAME_HEADER: usize = 9;
 /// The type of the frame that an answer begins with.
 const HEADERS: u8 = 1;
+/// The type of the frames that hold its messages.
+const DATA: u8 = 0;
 
 pub struct Proxy {
     pub address: SocketAddr,
@@ -40,6 +42,11 @@ impl Proxy {
     /// A proxy to a gRPC server that cuts the connection in place of this part of its answers.
     pub async fn start(server: SocketAddr, part: f64, seed: u64) -> Self {
         Self::with(server, Loss { is_answer: has_answer, part }, seed).await
+    }
+
+    /// The same in place of this part of the messages of a stream, too.
+    pub async fn losing_messages(server: SocketAddr, part: f64, seed: u64) -> Self {
+        Self::with(server, Loss { is_answer: has_message, part }, seed).await
     }
 
     /// A proxy to a PostgreSQL server that cuts the connection in place of this part of its words
@@ -154,9 +161,18 @@ async fn carry(
 }
 
 /// Whether an answer begins among these frames: what the server says of its settings is none.
-fn has_answer(mut bytes: &[u8]) -> bool {
+fn has_answer(bytes: &[u8]) -> bool {
+    has_frame(bytes, &[HEADERS])
+}
+
+/// Whether an answer begins or goes on among these frames.
+fn has_message(bytes: &[u8]) -> bool {
+    has_frame(bytes, &[HEADERS, DATA])
+}
+
+fn has_frame(mut bytes: &[u8], kinds: &[u8]) -> bool {
     while let Some(header) = bytes.first_chunk::<FRAME_HEADER>() {
-        if header[3] == HEADERS {
+        if kinds.contains(&header[3]) {
             return true;
         }
         let length = u32::from_be_bytes([0, header[0], header[1], header[2]]);

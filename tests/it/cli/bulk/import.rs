@@ -137,7 +137,7 @@ async fn rows_with_gaps_keep_their_numbers() {
     World::run(async |world| {
         let folder = Folder::new();
         let text =
-            "row,error,customer_id,type,amount\n3,old,a,units,1\n4,,b,what,1\n9,,c,units,1\n";
+            "row,error,customer_id,type,amount\n3,old,a,units,1\n9,,c,units,1\n10,,b,what,1\n";
         let file = folder.write("a.csv", text);
         let said = run(world, &format!("import {file}")).await;
         assert_eq!(said.code, Some(1));
