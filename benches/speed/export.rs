@@ -37,8 +37,8 @@ const LEDGER: &str = "select c.external_id, l.sequence, l.grant_id, l.type, l.am
 #[derive(Debug)]
 pub struct Export {
     name: &'static str,
-    copy: Measured,
-    export: Measured,
+    limit: Measured,
+    measured: Measured,
     /// The server's while it exported.
     pub peak_memory: f64,
 }
@@ -52,20 +52,21 @@ enum Kind {
 
 impl Export {
     fn ratio(&self) -> f64 {
-        self.export.rate() / self.copy.rate()
+        self.measured.rate() / self.limit.rate()
     }
 
     pub fn rows(&self) -> [Row; 2] {
         let limit = Some(self.ratio());
         [
-            Row::new(format!("COPY TO of the same, {} rows", self.copy.events), &self.copy),
-            Row { limit, ..Row::new(self.name.to_owned(), &self.export) },
+            Row::new(format!("COPY TO of the same, {} rows", self.limit.events), &self.limit),
+            Row { limit, ..Row::new(self.name.to_owned(), &self.measured) },
         ]
     }
 
     pub fn aims(&self) -> [Aim; 2] {
-        let rate = self.export.rate() / ENOUGH;
-        let what = format!("{}: {ENOUGH} rows/s, or {PART_OF_COPY} of COPY TO", self.name);
+        let rate = self.measured.rate() / ENOUGH;
+        let what =
+            format!("{} / {ENOUGH} rows a second, or / {PART_OF_COPY} of COPY TO", self.name);
         let memory = format!("{}: server's peak memory, MB", self.name);
         [
             Aim::at_least(what, 1.0, rate.max(self.ratio() / PART_OF_COPY)),
@@ -97,7 +98,7 @@ async fn compare(creditd: &Creditd, postgres: &Postgres, kind: Kind) -> Result<E
     let meter = Meter::start(Watched { server: None, postgres: postmaster })?;
     let mut copied: u32 = 0;
     copy::out_of(&client, query, |_| copied += 1).await?;
-    let copy = meter.after(float(copied))?;
+    let limit = meter.after(float(copied))?;
 
     let channel = creditd.channels(1).await?.remove(0);
     memory::reset_peak(creditd.pid())?;
@@ -106,11 +107,11 @@ async fn compare(creditd: &Creditd, postgres: &Postgres, kind: Kind) -> Result<E
         Kind::CreditReport => credit_report(channel).await?,
         Kind::Ledger => ledger(channel).await?,
     };
-    let export = meter.after(float(exported))?;
+    let measured = meter.after(float(exported))?;
     if u32::try_from(exported)? != copied {
         return Err(format!("{name} has {exported} rows, COPY has {copied}").into());
     }
-    Ok(Export { name, copy, export, peak_memory: memory::peak(creditd.pid())? })
+    Ok(Export { name, limit, measured, peak_memory: memory::peak(creditd.pid())? })
 }
 
 /// How many rows it has.

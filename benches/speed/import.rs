@@ -181,12 +181,13 @@ pub async fn limit(postgres: &Postgres, imported: &Imported) -> Result<Copied> {
     copy::best(runs)
 }
 
-/// The tables that an import writes to, and how to read what it wrote, in the order of its rows.
+/// The tables that an import writes to, and how to read what it wrote: transaction by transaction
+/// of COPY, in each sorted by customer, as creditd sorts its own.
 fn written(rows: f64) -> [(&'static str, String); 4] {
     let query = |what: &str, join: &str| {
         format!(
             "select {what}.* from grants g {join} where g.import_id = '{LARGE_ID}' \
-             and g.import_row <= {rows} order by g.import_row"
+             and g.import_row <= {rows} order by (g.import_row - 1) / {CHUNK}, g.customer_id"
         )
     };
     [
@@ -222,6 +223,7 @@ fn chunks(tables: &[(&'static str, Vec<Bytes>)]) -> Result<Vec<Chunk>> {
     if tables.iter().any(|(_, texts)| texts.len() != count) {
         return Err("the import wrote more to one table than to another".into());
     }
-    let chunk = |at| tables.iter().map(move |(table, texts)| (*table, texts[at].clone())).collect();
+    let chunk =
+        |at: usize| tables.iter().map(move |(table, texts)| (*table, texts[at].clone())).collect();
     Ok((0..count).map(chunk).collect())
 }

@@ -75,7 +75,7 @@ pub struct Section {
 }
 
 impl Section {
-    pub fn rows(&self) -> Vec<Row> {
+    fn group(&self) -> Group {
         let mut rows = Vec::new();
         if let Some(naive) = &self.naive {
             rows.push(self.compared(naive.row()));
@@ -92,7 +92,7 @@ impl Section {
                 ..self.measured(format!("RecordUsage, {in_flight} in flight"), measured)
             });
         }
-        rows
+        Group { name: self.workload, rows }
     }
 
     fn measured(&self, name: String, measured: &Measured) -> Row {
@@ -169,14 +169,11 @@ impl Report {
     /// The table.
     pub fn groups(&self) -> Vec<Group> {
         let sections = self.sections.iter();
-        let mut groups: Vec<_> = sections
-            .map(|section| Group { name: section.workload, rows: section.rows() })
-            .collect();
+        let mut groups: Vec<_> = sections.map(Section::group).collect();
         groups.extend(self.watch.as_ref().map(Watch::group));
         groups.extend(self.import.as_ref().map(Import::group));
-        if !self.exports.is_empty() {
-            groups.push(export::group(&self.exports));
-        }
+        groups.push(export::group(&self.exports));
+        groups.retain(|group| !group.rows.is_empty());
         groups
     }
 
