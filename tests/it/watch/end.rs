@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use tonic::Code;
 
 use super::{Watch, available, narrow};
+use crate::harness::child::Serving;
 use crate::harness::load;
 use crate::harness::wait::until;
 use crate::harness::{Options, World, say};
@@ -53,11 +54,12 @@ async fn who_never_reads_holds_no_shutdown_up() {
     .await;
 }
 
-/// Who waits for a lane that is stuck is answered before streams are left alone.
+/// Who waits for a lane that is stuck is answered before streams are left alone, and the process
+/// ends.
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_are_answered_before_streams_are_cut() {
     World::run(async |world| {
-        let other = world.another(&Options::default()).await;
+        let other = Serving::start(&world.database.url).await;
         let client = other.client();
         client.grant(say::units("acme", "10")).await;
         let deaf = narrow(other.address);
@@ -86,12 +88,15 @@ async fn calls_are_answered_before_streams_are_cut() {
         let stopping = tokio::spawn(other.stop());
         let connect = async || tokio::net::TcpStream::connect(address).await.is_err();
         until("it takes nothing new", connect).await;
+        let begun = Instant::now();
+        let long = async || begun.elapsed() > limits::FAREWELL * 2;
+        until("streams alone would have been cut", long).await;
         lock.release().await;
         assert_eq!(call.await.expect("a call").covered, "1");
         let (answer, end) = streamed.await.expect("a stream");
         assert_eq!(answer.expect("an answer").expect("an answer").results.len(), 1);
         load::unavailable(&end.expect_err("the end"));
-        stopping.await.expect("a stop");
+        assert!(stopping.await.expect("a stop").success());
         assert_eq!(available(&world.client.balance("acme").await), "8");
         drop(never_read);
     })
