@@ -111,10 +111,12 @@ mod tests {
 
     #[test]
     fn columns_are_aligned_and_grow() {
+        // The tests' own output may be a terminal.
+        console::set_colors_enabled(false);
         let mut table = Table::new(&[Left("NAME"), Right("AMOUNT")]);
         assert_eq!(
             table.lines(&[row("a", "1"), row("bbbbb", "1234567")]),
-            "NAME    AMOUNT\na             1\nbbbbb  1234567\n"
+            "NAME    AMOUNT\na            1\nbbbbb  1234567\n"
         );
         assert_eq!(table.lines(&[row("日本", "12345678")]), "日本   12345678\n");
     }

@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn every_value_of_the_contract_has_its_word() {
         fn check<E: ValueEnum + std::fmt::Debug>(of: impl Fn(i32) -> Option<E>) {
-            let count = (1..).take_while(|&number| of(number).is_some()).count();
+            let count = (1..100).take_while(|&number| of(number).is_some()).count();
             assert_eq!(E::value_variants().len(), count, "{:?}", E::value_variants());
             assert_eq!(word(of(0).unwrap()), "none");
         }
