@@ -1,8 +1,7 @@
 //! FLOOR 4: client commands, over the generated client. One file a command; `output.rs` says how
 //! all of them answer.
 
-use std::convert::Infallible;
-
+use clap::builder::{StringValueParser, TypedValueParser as _};
 use tonic::transport::{self, Channel};
 
 use crate::limits;
@@ -106,15 +105,15 @@ pub struct Endpoint {
         long,
         env = "CREDITD_ENDPOINT",
         default_value = "http://127.0.0.1:50051",
-        value_parser = url,
+        value_parser = StringValueParser::new().map(url),
         value_name = "URL"
     )]
     endpoint: String,
 }
 
 /// What clap makes of an endpoint: host and port alone are meant without TLS.
-fn url(text: &str) -> Result<String, Infallible> {
-    Ok(if text.contains("://") { text.to_owned() } else { format!("http://{text}") })
+fn url(text: String) -> String {
+    if text.contains("://") { text } else { format!("http://{text}") }
 }
 
 /// Why a client command has no connection.

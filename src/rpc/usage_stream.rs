@@ -29,9 +29,7 @@ impl Conversation for UsageStream {
         let mut events = Vec::with_capacity(request.events.len());
         let mut commands = Vec::with_capacity(request.events.len());
         for event in request.events {
-            let mut event_id = event.event_id.clone();
-            // One that is longer is refused; repeated in full, it could be all of the answer.
-            event_id.truncate(event_id.floor_char_boundary(limits::ID_BYTES_MAX));
+            let event_id = event.event_id.clone();
             let read = parse::record_usage(event, &self.0.actor).map(|command| {
                 let customer = command.customer.clone();
                 commands.push(command);
@@ -54,7 +52,13 @@ async fn finish(events: Vec<Event>, pending: Pending) -> Result<pb::StreamUsageR
     let mut replies = pending.replies().await.into_iter();
     let mut bytes = 0;
     let mut results = Vec::with_capacity(events.len());
-    for event in events {
+    for mut event in events {
+        bytes += event.event_id.len();
+        if bytes > limits::STREAM_RESPONSE_BYTES_MAX {
+            // One that is too long is refused; told in full, it could be all of the answer.
+            let kept = event.event_id.floor_char_boundary(limits::ID_BYTES_MAX);
+            event.event_id.truncate(kept);
+        }
         let result = event.read.and_then(|customer| {
             let reply: Option<Reply> = replies.next();
             let reply = reply.ok_or_else(|| status::unexpected(&"a reply is missing"))?;
