@@ -100,8 +100,9 @@ pub const UNCLASSED_FAILURES_MAX: u32 = 2;
 pub const RECONNECT_PAUSE_MIN: Duration = Duration::from_millis(20);
 /// Longest pause between two attempts to connect.
 pub const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(1);
-/// How often a batch that lost a race (deadlock, serialization failure, a customer that another
-/// replica inserted first) is tried again before its callers get ABORTED.
+/// How often a batch that lost a race (deadlock, serialization failure, a customer or a row of an
+/// import that another batch inserted first) is tried again before it is halved, where others were
+/// first to insert, or else its callers get ABORTED.
 pub const CONFLICT_RETRIES_MAX: u32 = 5;
 /// Requests of one stream (StreamUsage, ImportGrants) that may be in flight: enough to keep every lane busy,
 /// little enough that a stream's memory stays small.

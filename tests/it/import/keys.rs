@@ -82,7 +82,7 @@ async fn a_row_is_a_key_of_its_own_kind() {
             match made.await {
                 Ok(made) => assert_eq!(outcomes(&made[0].results), [(1, Created)]),
                 Err(status) => {
-                    assert_eq!((import_id, status.code()), ("i1 ", Code::InvalidArgument))
+                    assert_eq!((import_id, status.code()), ("i1 ", Code::InvalidArgument));
                 }
             }
         }

@@ -8,7 +8,7 @@ use super::{begin, read};
 use crate::crash::behind_a_proxy;
 use crate::harness::child::Serving;
 use crate::harness::postgres::{Fall, Postgres};
-use crate::harness::{Database, Options, Server, load};
+use crate::harness::{Database, Options, Server, World, load};
 
 fn file(rows: i64) -> File {
     File { seed: rand::random(), rows, customers: 300, name: "c", bad: 0.02 }
@@ -31,6 +31,24 @@ async fn creditd_is_killed_and_the_import_resumed() {
     assert!(serving.stop().await.success());
     database.audit().await;
     database.drop().await;
+}
+
+/// A server that goes down says so; what it had answered is done.
+#[tokio::test(flavor = "multi_thread")]
+async fn creditd_goes_down_and_the_import_is_resumed() {
+    World::run(async |world| {
+        let other = world.another(&world.options).await;
+        let file = file(5_000);
+        let mut told = Told::default();
+        let mut answers = told.call(&other.client(), &file, 1, 50).await;
+        assert!(!told.hear(&file, &mut answers, 500).await.expect("answers"), "it ended early");
+        let stopping = tokio::spawn(other.stop());
+        let end = told.hear(&file, &mut answers, file.rows).await;
+        load::unavailable(&end.expect_err("it goes down"));
+        stopping.await.expect("a stop");
+        told.finish(&world.client, &world.database, &file, 300).await;
+    })
+    .await;
 }
 
 /// The commit is done, and the word of it lost: nobody notices, not even by a DUPLICATE.
