@@ -45,8 +45,10 @@ apostrophe before = + - @ (or a tab or line break) at the beginning of a cell is
 guards spreadsheets against formulas, and files that creditd writes have it.
 
 A row's key is the import's id and the row's number: its place in the file from 1, or what stands
-in the column row. The id is the SHA-256 of the file, unless --import-id says otherwise. So the
-same file again creates nothing twice, and what was cut short is completed by running it again.
+in the column row. The id is the SHA-256 of the file (unpacked), unless --import-id names another.
+So the same file again creates nothing twice, and what was cut short is completed by running it
+again; a changed file is another import, or, under the same --import-id, has its changed rows
+rejected.
 Rejected rows go to FILE.rejected.csv (with a number where that is there already), which can be
 mended and imported as it is: its rows keep their keys.
 
@@ -117,9 +119,16 @@ async fn import(args: Args) -> Result<(), Error> {
         Err(error) if tally.rows() == 0 => return Err(error),
         ended => ended.err().map(|error| error.to_string()),
     };
-    let (file, dry_run, took) = (args.file, args.dry_run, began.elapsed());
-    let rejected_file = rejects.publish()?;
-    let summary = Summary { file, import_id, dry_run, tally, took, rejected_file, stopped };
+    let summary = Summary {
+        file: args.file,
+        import_id,
+        is_named: args.import_id.is_some(),
+        dry_run: args.dry_run,
+        tally,
+        took: began.elapsed(),
+        rejected_file: rejects.publish()?,
+        stopped,
+    };
     write(&if args.json { format!("{}\n", summary.json()) } else { summary.to_string() })?;
     summary.fault().map_or(Ok(()), |fault| Err(Error::Unfinished(fault)))
 }

@@ -43,9 +43,10 @@ impl Place {
             Some(path) => Self::Named(path),
             None if dry_run => Self::Nowhere,
             None if !is_stream(file) => {
-                let mut path = file.as_os_str().to_owned();
-                path.push(".rejected.csv");
-                Self::Beside(path.into())
+                let name = file.file_name().unwrap_or_default().to_string_lossy();
+                // What is rejected again is not rejected.csv.rejected.csv, but rejected-2.csv.
+                let name = name.rsplit_once(".rejected").map_or(&*name, |(first, _)| first);
+                Self::Beside(file.with_file_name(format!("{name}.rejected.csv")))
             }
             None => Self::Beside("rejected.csv".into()),
         }
@@ -145,6 +146,10 @@ mod tests {
         let rejects = Rejects::new(place, &Rows::open(&file, None).unwrap(), "i");
         assert_eq!(rejects.publish().unwrap(), None);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        for again in ["a.csv.rejected.csv", "a.csv.rejected-2.csv"] {
+            let beside = Place::Beside("a.csv.rejected.csv".into());
+            assert_eq!(Place::of(Path::new(again), None, false), beside);
+        }
         assert_eq!(Place::of(&file, None, true), Place::Nowhere);
         assert_eq!(Place::of(Path::new("-"), None, false), Place::Beside("rejected.csv".into()));
     }

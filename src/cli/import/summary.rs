@@ -35,6 +35,8 @@ pub struct Summary {
     pub file: PathBuf,
     /// The import.
     pub import_id: String,
+    /// Whether the caller named it.
+    pub is_named: bool,
     /// Whether nothing was written.
     pub dry_run: bool,
     /// The rows.
@@ -144,7 +146,8 @@ impl Summary {
         }
         if self.dry_run {
             writeln!(f, "\nNothing was written. To create the grants:")?;
-            writeln!(f, "  creditd import {file} --import-id {id}")?;
+            let named = if self.is_named { format!(" --import-id {id}") } else { String::new() };
+            writeln!(f, "  creditd import {file}{named}")?;
         } else if self.tally.created + self.tally.duplicates > 0 {
             writeln!(f, "\nTo take back what is left of all grants of this import:")?;
             writeln!(f, "  creditd void --import-id {id} --reason 'why'")?;
@@ -203,6 +206,7 @@ mod tests {
         Summary {
             file: "my grants.csv".into(),
             import_id: "i1".to_owned(),
+            is_named: true,
             dry_run: false,
             tally,
             took: Duration::from_millis(2_000),
@@ -228,6 +232,16 @@ mod tests {
              creditd void --import-id i1 --reason 'why'\n"
         );
         assert_eq!(summary().fault().unwrap(), "3 of 9,998 rows were rejected");
+    }
+
+    #[test]
+    fn a_dry_run_says_how_to_do_it() {
+        let text = Summary { dry_run: true, rejected_file: None, ..summary() }.to_string();
+        assert!(text.starts_with("Dry run of import i1\n"), "{text}");
+        assert!(text.contains("  9,990 grants would be created\n"), "{text}");
+        let end = "Nothing was written. To create the grants:\n  \
+                   creditd import 'my grants.csv' --import-id i1\n";
+        assert!(text.ends_with(end), "{text}");
     }
 
     #[test]

@@ -69,7 +69,7 @@ async fn grants_are_exported_with_their_figures() {
             ("--import-id none", 0),
         ] {
             assert_eq!(
-                export(world, &format!("grants {filter}").trim_end()).await.len(),
+                export(world, format!("grants {filter}").trim_end()).await.len(),
                 rows + 1,
                 "{filter}"
             );

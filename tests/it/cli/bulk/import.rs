@@ -84,8 +84,9 @@ async fn bad_rows_cost_no_good_ones_and_are_mended() {
 async fn the_same_file_again_creates_nothing() {
     World::run(async |world| {
         let folder = Folder::new();
-        let rows: String = (0..2_500).map(|row| format!("c{},units,{row}.5\n", row % 90)).collect();
-        let file = folder.write("a.csv", format!("customer_id,type,amount\n{rows}"));
+        let rows: Vec<String> =
+            (0..2_500).map(|row| format!("c{},units,{row}.5", row % 90)).collect();
+        let file = folder.write("a.csv", format!("customer_id,type,amount\n{}", rows.join("\n")));
         let (code, told) = import(world, &format!("{file} --dry-run")).await;
         assert_eq!((code, counts(&told)), (Some(0), (2_500, 0, 0)));
         let id = told["import_id"].as_str().unwrap().to_owned();
