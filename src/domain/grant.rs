@@ -67,7 +67,7 @@ impl Scope {
     #[must_use]
     pub fn print(&self, amount: Amount) -> String {
         match self {
-            Self::Units(_) => amount.to_string(),
+            Self::Units(_) => amount.with_decimals(0),
             Self::Money(currency) => amount.with_decimals(currency.digits()),
         }
     }

@@ -1,9 +1,12 @@
 //! What the domain speaks of, as the wire says it.
 
+use std::sync::Arc;
+
 use prost_types::Timestamp as WireTimestamp;
 
 use crate::domain::amount::{Amount, AmountError};
 use crate::domain::balance::{Balance, GrantBalance, Total, UpcomingExpiration};
+use crate::domain::currency::Currency;
 use crate::domain::entry::{EntryType, RuleChange};
 use crate::domain::grant::{Category, Grant, Scope, Status};
 use crate::domain::ids::Customer;
@@ -65,7 +68,8 @@ fn category(category: Option<Category>) -> pb::GrantCategory {
 pub(super) fn grant(customer: &Customer, grant: Grant, now: Timestamp) -> pb::Grant {
     let of = scope(&grant.scope);
     let print = |amount| grant.scope.print(amount);
-    let notes = grant.notes.as_ref().clone();
+    let standing = status(grant.status(now));
+    let notes = Arc::unwrap_or_clone(grant.notes);
     pb::Grant {
         id: grant.id.to_string(),
         customer_id: customer.external_id.to_string(),
@@ -75,7 +79,7 @@ pub(super) fn grant(customer: &Customer, grant: Grant, now: Timestamp) -> pb::Gr
         metrics: of.metrics,
         priority: grant.priority.get().into(),
         category: category(grant.category).into(),
-        status: status(grant.status(now)).into(),
+        status: standing.into(),
         effective_at: Some(time(grant.effective_at)),
         expires_at: grant.expires_at.map(time),
         description: notes.description,
@@ -203,16 +207,17 @@ pub(super) fn entry_type(kind: EntryType) -> pb::LedgerEntryType {
 /// A ledger entry; its amounts print as its grant's do.
 pub(super) fn entry(customer: &Customer, listed: ListedEntry) -> pb::LedgerEntry {
     let ListedEntry { entry, currency, import } = listed;
-    let scope = currency.map_or_else(|| Scope::units(Vec::new()), Scope::Money);
+    let decimals = currency.map_or(0, Currency::digits);
+    let print = |amount: Amount| amount.with_decimals(decimals);
     pb::LedgerEntry {
         customer_id: customer.external_id.to_string(),
         sequence: entry.sequence,
         grant_id: entry.grant_id.to_string(),
         r#type: entry_type(entry.kind).into(),
-        amount: scope.print(entry.amount),
-        balance_after: scope.print(entry.balance_after),
-        held_amount: scope.print(entry.held_amount),
-        held_after: scope.print(entry.held_after),
+        amount: print(entry.amount),
+        balance_after: print(entry.balance_after),
+        held_amount: print(entry.held_amount),
+        held_after: print(entry.held_after),
         event_id: entry.event_id.map(|id| id.to_string()).unwrap_or_default(),
         reason: entry.reason.map(|reason| reason.to_string()).unwrap_or_default(),
         actor: entry.actor.to_string(),

@@ -2,6 +2,7 @@
 
 use tonic::{Request, Response, Status};
 
+use super::export::Export;
 use super::fields::Fields;
 use super::import::Import;
 use super::page::Page;
@@ -19,10 +20,8 @@ impl CreditService for Services {
     type VoidGrantsStream = void::Progress;
     type WatchBalanceStream = watch::Balances;
     type ImportGrantsStream = stream::Responses<pb::ImportGrantsResponse>;
-    type ExportCreditReportStream =
-        tokio_stream::wrappers::ReceiverStream<Result<pb::ExportCreditReportResponse, Status>>;
-    type ExportLedgerStream =
-        tokio_stream::wrappers::ReceiverStream<Result<pb::ExportLedgerResponse, Status>>;
+    type ExportCreditReportStream = Export<pb::ExportCreditReportResponse>;
+    type ExportLedgerStream = Export<pb::ExportLedgerResponse>;
 
     async fn void_grants(
         &self,

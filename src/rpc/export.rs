@@ -1,9 +1,10 @@
-//! ExportCreditReport and ExportLedger: pages of the store, cut into messages. One page is read
-//! while the caller takes the one before, and no more: a slow caller costs no memory.
+//! ExportCreditReport and ExportLedger: pages of the store, cut into messages. A page is read
+//! while the one before is converted and taken, and no more: a slow caller costs no memory.
 
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
 use prost::Message;
 use tokio::time::{Instant, sleep};
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::answers::{Answers, answers};
@@ -13,14 +14,15 @@ use crate::store::OwnedGrant;
 use crate::store::export::{OwnedEntry, Pages};
 use crate::{limits, pb};
 
-type Stream<T> = ReceiverStream<Result<T, Status>>;
+/// The messages of an export.
+pub(super) type Export<T> = BoxStream<'static, Result<T, Status>>;
 
 impl Services {
     /// All grants as of one instant.
     pub(super) async fn report(
         &self,
         request: &pb::ExportCreditReportRequest,
-    ) -> Result<Stream<pb::ExportCreditReportResponse>, Status> {
+    ) -> Result<Export<pb::ExportCreditReportResponse>, Status> {
         let mut fields = Fields::default();
         let filter = filter::report(&mut fields, request);
         let as_of = fields.time("as_of", request.as_of.as_ref());
@@ -32,87 +34,74 @@ impl Services {
         let at = as_of.unwrap_or(now);
         let as_of = Some(convert::time(at));
         let services = self.clone();
-        Ok(self.export(|answers| async move {
+        let pages = self.read(|pages| async move {
             services.store.settle().await.map_err(status::of_store)?;
-            let message = |rows| pb::ExportCreditReportResponse { rows, as_of };
-            send(services.store.report(filter, at, now), reported, message, &answers).await
-        }))
+            send(services.store.report(filter, at, now), &pages).await
+        });
+        let message = move |rows| pb::ExportCreditReportResponse { rows, as_of };
+        Ok(pages.flat_map(move |page| messages(page, reported, message)).boxed())
     }
 
     /// All ledgers as of now.
     pub(super) async fn ledger(
         &self,
         request: &pb::ExportLedgerRequest,
-    ) -> Result<Stream<pb::ExportLedgerResponse>, Status> {
+    ) -> Result<Export<pb::ExportLedgerResponse>, Status> {
         let mut fields = Fields::default();
         let filter = filter::ledger(&mut fields, request);
         fields.check()?;
         let now = self.store.now().await.map_err(status::of_store)?;
         let as_of = Some(convert::time(now));
         let services = self.clone();
-        Ok(self.export(|answers| async move {
+        let pages = self.read(|pages| async move {
             services.store.settle().await.map_err(status::of_store)?;
             match &filter.customer {
                 Some(customer) => services.book_due_of(customer).await?,
                 None => services.book_all_due().await?,
             }
-            let message = |entries| pb::ExportLedgerResponse { entries, as_of };
-            send(services.store.ledger(filter, now), exported, message, &answers).await
-        }))
+            send(services.store.ledger(filter, now), &pages).await
+        });
+        let message = move |entries| pb::ExportLedgerResponse { entries, as_of };
+        Ok(pages.flat_map(move |page| messages(page, exported, message)).boxed())
     }
 
-    /// A stream that ends when the work is done, the caller hangs up, or creditd goes down.
-    fn export<T, W>(&self, work: impl FnOnce(Answers<T>) -> W) -> Stream<T>
+    /// Pages read by a task of its own, until there are no more, the caller hangs up, or creditd
+    /// goes down.
+    fn read<T, W>(&self, work: impl FnOnce(Answers<T>) -> W) -> Export<T>
     where
         T: Send + 'static,
         W: Future<Output = Result<(), Status>> + Send + 'static,
     {
         let closing = self.closing.clone();
-        answers(|answers| {
-            let work = work(answers.clone());
+        let pages = answers(|pages| {
+            let work = work(pages.clone());
             async move {
                 tokio::select! {
                     biased;
                     () = closing.cancelled() => Err(status::draining()),
-                    () = answers.closed() => Ok(()),
+                    () = pages.closed() => Ok(()),
                     done = work => done,
                 }
             }
-        })
+        });
+        pages.boxed()
     }
 }
 
-/// Sends all there is, in messages that every client takes; one at least, which tells the instant.
-async fn send<P: Pages, Item: Message, M>(
-    mut pages: P,
-    show: impl Fn(P::Row) -> Item,
-    message: impl Fn(Vec<Item>) -> M,
-    answers: &Answers<M>,
-) -> Result<(), Status> {
+/// Reads all there is; one page at least, if an empty one, so that the instant is told.
+async fn send<P: Pages>(mut pages: P, to: &Answers<Vec<P::Row>>) -> Result<(), Status> {
     let mut told = false;
-    while let Some(rows) = next(&mut pages).await? {
-        let mut items = Vec::with_capacity(rows.len());
-        let mut bytes = 0;
-        for item in rows.into_iter().map(&show) {
-            let size = item.encoded_len();
-            if bytes + size > limits::PAGE_BYTES_MAX && !items.is_empty() {
-                answer(answers, message(std::mem::take(&mut items))).await?;
-                bytes = 0;
-            }
-            bytes += size;
-            items.push(item);
-        }
-        if !items.is_empty() {
-            answer(answers, message(items)).await?;
+    while let Some(page) = next(&mut pages).await? {
+        if !page.is_empty() {
             told = true;
+            // Who listens for a caller that hangs up ends this.
+            drop(to.send(Ok(page)).await);
         }
     }
-    if told { Ok(()) } else { answer(answers, message(Vec::new())).await }
-}
-
-async fn answer<M>(answers: &Answers<M>, message: M) -> Result<(), Status> {
-    // A caller that has hung up is noticed by who listens for it.
-    answers.send(Ok(message)).await.map_err(|_| status::draining())
+    if !told {
+        drop(to.send(Ok(Vec::new())).await);
+    }
+    Ok(())
 }
 
 /// The next page. A database that goes away for a moment makes a pause, and no hole.
@@ -132,6 +121,32 @@ async fn next<P: Pages>(pages: &mut P) -> Result<Option<Vec<P::Row>>, Status> {
         sleep(pause).await;
         pause = (pause * 2).min(limits::RECONNECT_PAUSE_MAX);
     }
+}
+
+/// A page as messages that every client takes, one at least.
+fn messages<Row, Item: Message, M>(
+    page: Result<Vec<Row>, Status>,
+    show: impl Fn(Row) -> Item,
+    message: impl Fn(Vec<Item>) -> M,
+) -> impl futures_util::Stream<Item = Result<M, Status>> {
+    let page = match page {
+        Ok(page) => page,
+        Err(ending) => return stream::iter(vec![Err(ending)]),
+    };
+    let mut cut = Vec::new();
+    let mut items = Vec::with_capacity(page.len());
+    let mut bytes = 0;
+    for item in page.into_iter().map(show) {
+        let size = item.encoded_len();
+        if bytes + size > limits::PAGE_BYTES_MAX && !items.is_empty() {
+            cut.push(Ok(message(std::mem::take(&mut items))));
+            bytes = 0;
+        }
+        bytes += size;
+        items.push(item);
+    }
+    cut.push(Ok(message(items)));
+    stream::iter(cut)
 }
 
 /// A grant; the time of its last change where that was before the report's instant.

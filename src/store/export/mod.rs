@@ -5,7 +5,7 @@
 //! was recorded after the instant is left out of a ledger, and taken back from a grant. That is
 //! exact because entries are only ever added and `recorded_at` never decreases along a
 //! customer's sequence, once every batch that may yet record something by then has ended
-//! ([`Store::settle`]).
+//! ([`Store::settle`](super::Store::settle)).
 
 mod ledger;
 mod report;
