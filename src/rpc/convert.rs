@@ -224,6 +224,7 @@ pub(super) fn entry(customer: &Customer, listed: ListedEntry) -> pb::LedgerEntry
         occurred_at: Some(time(entry.occurred_at)),
         recorded_at: Some(time(entry.recorded_at)),
         change: entry.change.map(change),
+        currency: currency.map(|currency| currency.code().to_owned()).unwrap_or_default(),
         import_row: import.as_ref().map_or(0, |import| import.row),
         import_id: import.map(|import| import.import_id.to_string()).unwrap_or_default(),
     }
