@@ -43,8 +43,9 @@ pub const SHORT_MESSAGE_BYTES: usize = 500;
 pub const STREAM_EVENTS_MAX: usize = 1_000;
 /// Rows in one ImportGrants request: the same.
 pub const IMPORT_ROWS_MAX: usize = 1_000;
-/// Grants that VoidGrants takes at a time: enough to fill the lanes, often enough to show progress.
-pub const VOID_GRANTS_AT_ONCE: i64 = 1_000;
+/// Grants that VoidGrants takes at a time: enough to make a batch, often enough to show progress, and
+/// 30 MB where their notes are as long as may be.
+pub const VOID_GRANTS_AT_ONCE: i64 = 250;
 /// Candidates that PreviewUsage lists: an answer of some 600 KB.
 pub const PREVIEW_CANDIDATES_MAX: usize = 10_000;
 /// Bytes of one request message: 1,000 events of ordinary size, with room for metadata.

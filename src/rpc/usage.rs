@@ -128,7 +128,7 @@ const ALLOCATION_BYTES: usize = 74;
 /// What an event takes on the wire at most.
 pub(super) fn bytes_of(customer: &Customer, event: &UsageEvent) -> usize {
     let pairs = event.metadata.iter().map(|(key, value)| key.len() + value.len() + PAIR_BYTES);
-    let texts = event.event_id.as_str().len() + event.metric.as_str().len();
+    let texts = event.event_id.as_str().len() * 2 + event.metric.as_str().len();
     EVENT_BYTES
         + texts
         + customer.external_id.len()

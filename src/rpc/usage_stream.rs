@@ -52,13 +52,7 @@ async fn finish(events: Vec<Event>, pending: Pending) -> Result<pb::StreamUsageR
     let mut replies = pending.replies().await.into_iter();
     let mut bytes = 0;
     let mut results = Vec::with_capacity(events.len());
-    for mut event in events {
-        bytes += event.event_id.len();
-        if bytes > limits::STREAM_RESPONSE_BYTES_MAX {
-            // One that is too long is refused; told in full, it could be all of the answer.
-            let kept = event.event_id.floor_char_boundary(limits::ID_BYTES_MAX);
-            event.event_id.truncate(kept);
-        }
+    for event in events {
         let result = event.read.and_then(|customer| {
             let reply: Option<Reply> = replies.next();
             let reply = reply.ok_or_else(|| status::unexpected(&"a reply is missing"))?;
@@ -68,9 +62,18 @@ async fn finish(events: Vec<Event>, pending: Pending) -> Result<pb::StreamUsageR
             outcome: Some(pb::usage_result::Outcome::Error(status::within(&mut bytes, &error))),
             ..pb::UsageResult::default()
         });
-        results.push(pb::UsageResult { event_id: event.event_id, ..result });
+        results.push(pb::UsageResult { event_id: shown(&mut bytes, event.event_id), ..result });
     }
     Ok(pb::StreamUsageResponse { results })
+}
+
+/// An event's id as it was sent: one that is too long is refused, and yet there may be many.
+fn shown(bytes: &mut usize, mut event_id: String) -> String {
+    *bytes += event_id.len();
+    if *bytes > limits::STREAM_RESPONSE_BYTES_MAX {
+        event_id.truncate(event_id.floor_char_boundary(limits::ID_BYTES_MAX));
+    }
+    event_id
 }
 
 /// One event's result; `bytes` counts what the response has taken so far. Once they are too many,

@@ -71,7 +71,7 @@ struct Count {
 /// # Errors
 /// As the database says.
 pub async fn audit(address: &Address) -> Result<Report> {
-    let mut conn = address.connect_plain().await?;
+    let mut conn = address.connect_current().await?;
     conn.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let mut differences = Vec::new();
     for (rule, finding) in RULES {

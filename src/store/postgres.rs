@@ -109,6 +109,26 @@ impl Address {
         .map_err(|error| Error::Other(error.to_string()))?
         .map_err(Error::Other)
     }
+
+    /// A plain connection to a database whose schema is this creditd's, for who must not change it.
+    ///
+    /// # Errors
+    /// [`Error::Away`], or [`Error::Other`] where the schema is an older or a newer one.
+    pub async fn connect_current(&self) -> Result<AsyncPgConnection> {
+        let conn = self.connect_plain().await?;
+        tokio::task::spawn_blocking(move || {
+            let mut harness = AsyncMigrationHarness::new(conn);
+            refuse_newer(&mut harness)?;
+            match harness.has_pending_migration(MIGRATIONS) {
+                Ok(false) => Ok(harness.into_inner()),
+                Ok(true) => Err("its schema is an older one: creditd serve brings it up to date".into()),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+        .await
+        .map_err(|error| Error::Other(error.to_string()))?
+        .map_err(Error::Other)
+    }
 }
 
 struct Encoding;

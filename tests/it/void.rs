@@ -163,7 +163,8 @@ async fn progress_is_told_piece_by_piece() {
         let reports = world.client.try_void_import("many", "r").await.expect("a void");
         let told: Vec<_> =
             reports.iter().map(|r| (r.voided, r.skipped, r.amount_voided.as_str())).collect();
-        assert_eq!(told, [(1_000, 0, "2000"), (2_000, 0, "4000"), (2_500, 0, "5000")]);
+        assert_eq!(told[..3], [(250, 0, "500"), (500, 0, "1000"), (750, 0, "1500")]);
+        assert_eq!(told.last(), Some(&(2_500, 0, "5000")));
         let last = void(&world.client, "many", "again").await;
         assert_eq!((last.voided, last.skipped, last.amount_voided.as_str()), (0, 2_500, "0"));
         assert_eq!(voids(world).await, [("r".to_owned(), 2_500)]);
@@ -188,7 +189,7 @@ async fn who_hangs_up_repeats_the_call() {
         }
         let last = void(&world.client, "many", "third").await;
         assert_eq!(last.voided + last.skipped, 2_500);
-        assert!(last.skipped >= 1_000, "what was reported is done: {last:?}");
+        assert!(last.skipped >= 250, "what was reported is done: {last:?}");
         let voids = voids(world).await;
         let all: i64 = voids.iter().map(|(_, count)| count).sum();
         assert_eq!(all, 2_500, "each once: {voids:?}");
