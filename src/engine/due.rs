@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::Engine;
+use super::{Engine, Failure, Reply};
 use crate::domain::command::{Action, Command};
 use crate::domain::entry::ACTOR_TIME;
 use crate::domain::ids::Customer;
@@ -13,12 +13,12 @@ use crate::limits;
 use crate::store::{Result, Store};
 
 /// What one pass did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pass {
     /// Customers that had something due.
     pub customers: usize,
-    /// Those whose booking failed; the next pass takes them again.
-    pub failed: usize,
+    /// Why bookings failed; the next pass takes those customers again.
+    pub failures: Vec<Failure>,
     /// Whether the pass was full: there may be more.
     pub full: bool,
     /// The instant at which the next thing falls due; None where nothing ever does.
@@ -36,18 +36,18 @@ impl Engine {
     pub async fn book_due(&self, store: &Store) -> Result<Pass> {
         let due = store.due(i64::from(limits::SWEEP_CUSTOMERS_MAX)).await?;
         let customers = due.customers.len();
-        let failed = self.book_due_of(due.customers).await;
-        Ok(Pass { customers, failed, full: due.full, next: due.next, now: due.now })
+        let failures = self.book_due_of(due.customers).await;
+        Ok(Pass { customers, failures, full: due.full, next: due.next, now: due.now })
     }
 
-    /// Books what has fallen due for these customers, at most [`limits::LANE_STREAM_QUEUE`]; how
-    /// many of the bookings failed.
-    pub async fn book_due_of(&self, customers: Vec<Customer>) -> usize {
+    /// Books what has fallen due for these customers, at most [`limits::LANE_STREAM_QUEUE`]; why
+    /// bookings failed, where some did.
+    pub async fn book_due_of(&self, customers: Vec<Customer>) -> Vec<Failure> {
         let book =
             |customer| Command { customer, actor: ACTOR_TIME.into(), action: Action::BookDue };
         let commands = customers.into_iter().map(book).collect();
         let replies = self.enqueue(commands, None).await.replies().await;
-        replies.iter().filter(|reply| reply.is_err()).count()
+        replies.into_iter().filter_map(Reply::err).collect()
     }
 }
 

@@ -13,22 +13,22 @@ impl Services {
         if account.changes().entries.is_empty() {
             return Ok(());
         }
-        match self.engine.book_due_of(vec![customer.clone()]).await {
-            0 => Ok(()),
-            _ => Err(status::of_failure(Failure::Unavailable)),
-        }
+        booked(self.engine.book_due_of(vec![customer.clone()]).await)
     }
 
     /// Books what is due for anybody.
     pub(super) async fn book_all_due(&self) -> Result<(), Status> {
         loop {
             let pass = self.engine.book_due(&self.store).await.map_err(status::of_store)?;
-            if pass.failed > 0 {
-                return Err(status::of_failure(Failure::Unavailable));
-            }
+            booked(pass.failures)?;
             if !pass.full {
                 return Ok(());
             }
         }
     }
+}
+
+/// The first failure speaks for all.
+fn booked(failures: Vec<Failure>) -> Result<(), Status> {
+    failures.into_iter().next().map_or(Ok(()), |failure| Err(status::of_failure(failure)))
 }

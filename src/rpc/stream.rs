@@ -30,6 +30,11 @@ pub(super) trait Conversation: Send + 'static {
         request: Self::Request,
     ) -> impl Future<Output = Result<Option<Underway<Self::Response>>, Status>> + Send;
 
+    /// The caller has sent all.
+    fn end(&self) -> Result<(), Status> {
+        Ok(())
+    }
+
     /// Completes a response when its turn has come: for what depends on all responses before it.
     fn conclude(&mut self, _response: &mut Self::Response) {}
 }
@@ -72,7 +77,7 @@ async fn run<C: Conversation>(
                 let begun = match request {
                     Ok(Some(request)) => conversation.begin(request).await,
                     Ok(None) => {
-                        ending = Some(Ok(()));
+                        ending = Some(conversation.end());
                         continue;
                     }
                     Err(status) => Err(status),

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures_util::StreamExt as _;
-use futures_util::stream::{self, BoxStream};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use uuid::Uuid;
 
+use super::answers::{Answers, answers};
 use super::fields::Fields;
 use super::{Services, convert, status};
 use crate::domain::amount::Amount;
@@ -15,16 +15,16 @@ use crate::domain::command::{Action, Command, Outcome, VoidGrant};
 use crate::domain::currency::Currency;
 use crate::domain::grant::{Scope, Status as GrantStatus};
 use crate::domain::ids::ImportId;
+use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::engine::{Failure, Reply};
 use crate::store::{GrantFilter, OwnedGrant};
 use crate::{limits, pb};
 
 /// What a call reports.
-pub(super) type Progress = BoxStream<'static, Result<pb::VoidGrantsResponse, Status>>;
+pub(super) type Progress = ReceiverStream<Result<pb::VoidGrantsResponse, Status>>;
 
-/// Reads the request; the stream then does the work, piece by piece, as the caller takes what it
-/// reports.
+/// Reads the request; the work is then done piece by piece, as the caller takes the reports.
 pub(super) fn serve(
     services: Services,
     request: &pb::VoidGrantsRequest,
@@ -41,13 +41,7 @@ pub(super) fn serve(
         after: None,
         totals: Totals::default(),
     };
-    let reports = stream::try_unfold(Some(undoing), async |undoing| {
-        let Some(mut undoing) = undoing else { return Ok(None) };
-        let more = undoing.piece().await?;
-        let report = undoing.totals.report();
-        Ok(Some((report, more.then_some(undoing))))
-    });
-    Ok(reports.boxed())
+    Ok(answers(|reports| undoing.run(reports)))
 }
 
 /// A call that is under way.
@@ -60,6 +54,19 @@ struct Undoing {
 }
 
 impl Undoing {
+    /// Until all of it is done, or the caller has hung up.
+    async fn run(mut self, reports: Answers<pb::VoidGrantsResponse>) -> Result<(), Status> {
+        loop {
+            let more = self.piece().await?;
+            if reports.send(Ok(self.totals.report())).await.is_err() {
+                return Ok(());
+            }
+            if !more {
+                return self.totals.failed.map_or(Ok(()), Err);
+            }
+        }
+    }
+
     /// Voids the next grants; false where they were the last.
     async fn piece(&mut self) -> Result<bool, Status> {
         if self.services.closing.is_cancelled() {
@@ -97,6 +104,9 @@ struct Totals {
     skipped: i64,
     /// By currency; none for units. The scope is one of those that were voided.
     amounts: BTreeMap<Option<&'static str>, (Scope, Amount)>,
+    /// Why the first of those that could not be voided, for a reason of its own, could not. The
+    /// others do not wait for it.
+    failed: Option<Status>,
 }
 
 impl Totals {
@@ -110,7 +120,10 @@ impl Totals {
                 *total = sum.map_err(|error| status::unexpected(&error))?;
             }
             // Somebody else voided it, or spent the last of it, a moment ago.
-            Ok(_) | Err(Failure::Refused(_)) => self.skipped += 1,
+            Ok(_) | Err(Failure::Refused(Refusal::GrantNotActive)) => self.skipped += 1,
+            Err(failure @ (Failure::Refused(_) | Failure::Internal(_))) => {
+                self.failed.get_or_insert_with(|| status::of_failure(failure));
+            }
             Err(failure) => return Err(status::of_failure(failure)),
         }
         Ok(())

@@ -13,7 +13,12 @@ use uuid::Uuid;
 use super::error::{Error, Result};
 
 /// The channel of the notifications.
-pub(super) const CHANNEL: &str = "creditd_changes";
+macro_rules! channel {
+    () => {
+        "creditd_changes"
+    };
+}
+pub(super) use channel;
 /// Names in one payload: four characters each, fewer than 8,000 together, which PostgreSQL refuses.
 const NAMES_PER_PAYLOAD: usize = 1_999;
 

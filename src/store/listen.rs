@@ -5,7 +5,7 @@ use futures_util::StreamExt as _;
 use tokio::time::timeout;
 
 use super::Store;
-use super::changes::{self, CHANNEL, KeyPrefix};
+use super::changes::{self, KeyPrefix, channel};
 use super::error::{Error, Result};
 use crate::limits;
 
@@ -46,8 +46,8 @@ impl Listener {
 
     /// Asks for notifications; to ask again changes nothing, and is a sign of life.
     async fn listen(&mut self) -> Result<()> {
-        let listen = format!("LISTEN {CHANNEL}");
-        let answer = timeout(limits::CONNECT_TIMEOUT, self.0.batch_execute(&listen)).await;
+        let listen = concat!("LISTEN ", channel!());
+        let answer = timeout(limits::CONNECT_TIMEOUT, self.0.batch_execute(listen)).await;
         Ok(answer.map_err(|_| Error::Away("it does not answer".into()))??)
     }
 }

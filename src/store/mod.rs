@@ -24,6 +24,10 @@ mod usage;
 
 pub use self::account::Accounts;
 pub use self::changes::KeyPrefix;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
 pub use self::clock::{Clock, TestClock};
 pub use self::connection::Connection;
 pub use self::error::{Error, Result};
@@ -39,6 +43,8 @@ use crate::domain::time::Windows;
 pub struct Store {
     address: Address,
     readers: postgres::ReadPool,
+    /// Exports that may hold one of these at a time: the others are for calls.
+    exporting: Arc<Semaphore>,
     /// A connection for signs of life, so that slow reads do not look like a dead database.
     pulse: postgres::ReadPool,
     clock: Clock,
@@ -52,8 +58,9 @@ impl Store {
     /// [`Error::Other`] where the pool cannot be made.
     pub fn new(address: Address, readers: usize, clock: Clock, windows: Windows) -> Result<Self> {
         let pulse = postgres::ReadPool::new(&address, 1)?;
+        let exporting = Arc::new(Semaphore::new((readers / 2).max(1)));
         let readers = postgres::ReadPool::new(&address, readers)?;
-        Ok(Self { address, readers, pulse, clock, windows })
+        Ok(Self { address, readers, exporting, pulse, clock, windows })
     }
 
     /// Where `now` comes from.

@@ -121,7 +121,9 @@ impl Address {
             refuse_newer(&mut harness)?;
             match harness.has_pending_migration(MIGRATIONS) {
                 Ok(false) => Ok(harness.into_inner()),
-                Ok(true) => Err("its schema is an older one: creditd serve brings it up to date".into()),
+                Ok(true) => {
+                    Err("its schema is an older one: creditd serve brings it up to date".into())
+                }
                 Err(error) => Err(error.to_string()),
             }
         })

@@ -39,7 +39,8 @@ pub async fn run(store: Store, engine: Arc<Engine>, closing: CancellationToken) 
 async fn pass(store: &Store, engine: &Engine) -> Result<Pass> {
     let done = engine.book_due(store).await?;
     if done.customers > 0 {
-        tracing::debug!(customers = done.customers, failed = done.failed, "booked what was due");
+        let failed = done.failures.len();
+        tracing::debug!(customers = done.customers, failed, "booked what was due");
     }
     engine.due_hint().set(done.next);
     Ok(done)
@@ -48,7 +49,7 @@ async fn pass(store: &Store, engine: &Engine) -> Result<Pass> {
 /// Until the next thing falls due, but not for ever: another replica may make a grant that is due
 /// sooner.
 fn pause_after(done: &Pass) -> Duration {
-    if done.failed > 0 {
+    if !done.failures.is_empty() {
         return limits::RECONNECT_PAUSE_MAX;
     }
     if done.full {

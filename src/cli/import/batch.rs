@@ -43,7 +43,9 @@ impl Batch {
     }
 
     fn push(&mut self, row: Row, read: Result<CreateGrantRequest, String>) {
-        self.bytes += row.cells.as_slice().len();
+        // The names of metadata stand in the header once, and in every message.
+        let sent = read.as_ref().map_or(0, prost::Message::encoded_len);
+        self.bytes += row.cells.as_slice().len().max(sent);
         match read {
             Ok(request) => {
                 self.rows.push(row);

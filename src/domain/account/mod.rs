@@ -85,7 +85,7 @@ pub struct Account {
     keys: HashMap<GrantKey, KeyRecord>,
     /// Grants that a dry run has decided to make, which count as open ones.
     rehearsed: usize,
-    /// Whether anybody but an import and time has asked for it.
+    /// Whether anybody has asked for it but imports, voids and time, which come by but once.
     in_use: bool,
     changes: Changes,
 }
@@ -189,7 +189,8 @@ impl Account {
     /// # Errors
     /// A [`Refusal`]; then nothing of the command was done.
     pub fn apply(&mut self, command: &Command) -> Result<Outcome, Refusal> {
-        self.in_use |= command.import_row().is_none() && !matches!(command.action, Action::BookDue);
+        let in_passing = matches!(command.action, Action::BookDue | Action::VoidGrant(_));
+        self.in_use |= command.import_row().is_none() && !in_passing;
         match &command.action {
             Action::CreateGrant(create) => self.create_grant(create, &command.actor),
             Action::UpdateGrant(update) => self.update_grant(update, &command.actor),

@@ -14,7 +14,7 @@ use super::super::ledger::{ListedEntry, terms};
 use super::super::rows::{EntryRow, EntrySqlType, entry_columns, entry_type_name};
 use super::super::statement::Statement;
 use super::walk::Walk;
-use super::{Pages, last_before, patience};
+use super::{Pages, last_before, patience, turn};
 use crate::domain::entry::EntryType;
 use crate::domain::ids::Customer;
 use crate::domain::time::Timestamp;
@@ -70,6 +70,7 @@ impl Pages for LedgerExport {
     type Row = OwnedEntry;
 
     async fn page(&mut self) -> Result<Option<Vec<OwnedEntry>>> {
+        let _turn = turn(&self.store).await?;
         let mut conn = self.store.readers.get().await?;
         if !self.walk.fill(&mut conn).await? {
             return Ok(None);

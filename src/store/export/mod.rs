@@ -13,13 +13,17 @@ mod settle;
 mod since;
 mod walk;
 
+use std::sync::Arc;
+
 use diesel::IntoSql as _;
 use diesel::sql_types::Text;
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
+use tokio::sync::OwnedSemaphorePermit;
 
 pub use self::ledger::{LedgerExport, LedgerFilter, OwnedEntry};
 pub use self::report::{Report, ReportFilter};
-use super::error::Result;
+use super::Store;
+use super::error::{Error, Result};
 use super::statement::Statement;
 use crate::limits;
 
@@ -36,6 +40,13 @@ pub trait Pages: Send {
     /// # Errors
     /// As the database says.
     fn page(&mut self) -> impl Future<Output = Result<Option<Vec<Self::Row>>>> + Send;
+}
+
+/// Waits for a turn: exports together take half of the readers' connections at most, so that calls
+/// do not wait behind their pages.
+async fn turn(store: &Store) -> Result<OwnedSemaphorePermit> {
+    let turn = Arc::clone(&store.exporting).acquire_owned().await;
+    turn.map_err(|_| Error::Away("exports have ended".into()))
 }
 
 /// Lets the statements of this transaction take their time.

@@ -16,7 +16,7 @@ use super::super::rows::{GrantRow, GrantSqlType, grant_columns};
 use super::super::statement::Statement;
 use super::since::since;
 use super::walk::Walk;
-use super::{Pages, patience};
+use super::{Pages, patience, turn};
 use crate::domain::as_of::Since;
 use crate::domain::grant::{Grant, Status};
 use crate::domain::ids::{Customer, ImportId};
@@ -69,6 +69,7 @@ impl Pages for Report {
     type Row = OwnedGrant;
 
     async fn page(&mut self) -> Result<Option<Vec<OwnedGrant>>> {
+        let _turn = turn(&self.store).await?;
         let mut conn = self.store.readers.get().await?;
         if !self.walk.fill(&mut conn).await? {
             return Ok(None);

@@ -26,8 +26,10 @@ impl Store {
     pub async fn settle(&self) -> Result<()> {
         let until = Instant::now() + limits::BATCH_TIMEOUT;
         let mark = self.new_transaction_id().await?;
+        let mut pause = limits::SETTLE_PAUSE;
         while !self.have_ended_up_to(&mark).await? && Instant::now() < until {
-            sleep(limits::SETTLE_PAUSE).await;
+            sleep(pause).await;
+            pause *= 2;
         }
         Ok(())
     }

@@ -74,8 +74,9 @@ pub(super) fn statements<'c>(
     events.sort_unstable_by(|a, b| (a.key, &a.row.event_id).cmp(&(b.key, &b.row.event_id)));
 
     // Two batches may meet in these rows without having met in a customer's lock: in one order.
-    import_rows
-        .sort_by_key(|(row, _): &records::Used<'_, ImportRow>| (row.import_id.key(), row.row));
+    import_rows.sort_by_cached_key(|(row, _): &records::Used<'_, ImportRow>| {
+        (row.import_id.key(), row.row)
+    });
 
     let mut all = Vec::with_capacity(10);
     all.extend(some(&new, |rows| Ok(insert_customers(conn, rows)))?);

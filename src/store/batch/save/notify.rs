@@ -3,16 +3,17 @@
 use diesel::sql_types::Text;
 use diesel_async::AsyncPgConnection;
 
+use super::super::super::changes::channel;
 use super::super::super::statement::Statement;
 use super::super::{Running, run};
 use super::column;
 
 struct Notify;
 
-/// Sent with the commit, and only with it. The channel is the one of [`super::super::super::changes`].
+/// Sent with the commit, and only with it.
 pub(super) fn notify<'c>(conn: &'c AsyncPgConnection, payloads: &[String]) -> Running<'c> {
     let statement = Statement::<Notify, (), _>::new(
-        "SELECT pg_notify('creditd_changes', x) FROM unnest(",
+        concat!("SELECT pg_notify('", channel!(), "', x) FROM unnest("),
         column::<Text, _, _>(payloads, String::as_str),
         ") AS x",
     );
