@@ -30,6 +30,9 @@ pub const AMOUNT_BYTES_MAX: usize = 64;
 pub const PAGE_SIZE_DEFAULT: u32 = 100;
 /// Items of a page at most: a response stays well under gRPC's 4 MiB default.
 pub const PAGE_SIZE_MAX: u32 = 1_000;
+/// Statuses or types that one filter names: more than there are, repetitions included, and few
+/// enough to be looked up for every row.
+pub const FILTER_VALUES_MAX: usize = 100;
 /// Bytes of a page's items, of which there is always one: clients take messages of 4 MiB unless
 /// told otherwise.
 pub const PAGE_BYTES_MAX: usize = 3 * 1024 * 1024;

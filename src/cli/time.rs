@@ -1,6 +1,8 @@
 //! Times on the command line and in files of grants: RFC 3339, or a plain date in UTC.
 
-use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, Timelike as _, Utc};
+use chrono::{
+    DateTime, Datelike as _, NaiveDate, NaiveTime, SecondsFormat, TimeDelta, Timelike as _, Utc,
+};
 use prost_types::Timestamp;
 
 /// The instant that a text names. A plain date is the start of that day in UTC.
@@ -19,7 +21,12 @@ pub fn instant(text: &str) -> Result<DateTime<Utc>, String> {
 pub fn end_of(text: &str) -> Result<DateTime<Utc>, String> {
     match date(text) {
         None => time(text),
-        Some(day) => day.succ_opt().map(start).ok_or_else(|| expected(text)),
+        Some(day) => {
+            let end = day.succ_opt().map(start).ok_or_else(|| expected(text))?;
+            // The wire ends with the year 9999, which many take for never.
+            let last = end - TimeDelta::microseconds(1);
+            Ok(if end.year() > 9_999 && last.year() <= 9_999 { last } else { end })
+        }
     }
 }
 
@@ -84,6 +91,7 @@ mod tests {
         assert_eq!(instant("2026-12-31"), Ok(at("2026-12-31T00:00:00Z")));
         assert_eq!(end_of("2026-12-31"), Ok(at("2027-01-01T00:00:00Z")));
         assert_eq!(end_of("2028-02-28"), Ok(at("2028-02-29T00:00:00Z")));
+        assert_eq!(end_of("9999-12-31"), Ok(at("9999-12-31T23:59:59.999999Z")));
     }
 
     #[test]

@@ -5,9 +5,9 @@ use super::{convert, parse};
 use crate::domain::entry::EntryType;
 use crate::domain::grant::Status;
 use crate::domain::ids::{Customer, EventId, GrantId, ImportId, Metric};
-use crate::pb;
 use crate::store::export::{LedgerFilter, ReportFilter};
 use crate::store::{EntryFilter, GrantFilter};
+use crate::{limits, pb};
 
 pub(super) fn grants(fields: &mut Fields, request: &pb::ListGrantsRequest) -> GrantFilter {
     let created_after = fields.time("created_after", request.created_after.as_ref());
@@ -79,6 +79,9 @@ fn monetary(fields: &mut Fields, kind: i32) -> Option<bool> {
 
 fn statuses(fields: &mut Fields, numbers: &[i32]) -> Vec<Status> {
     let mut statuses = Vec::new();
+    if too_many(fields, "statuses", numbers.len()) {
+        return statuses;
+    }
     for (index, number) in numbers.iter().enumerate() {
         match pb::GrantStatus::try_from(*number) {
             Ok(pb::GrantStatus::Pending) => statuses.push(Status::Pending),
@@ -94,9 +97,21 @@ fn statuses(fields: &mut Fields, numbers: &[i32]) -> Vec<Status> {
     statuses
 }
 
+/// What is looked up for every row is not to be long.
+fn too_many(fields: &mut Fields, field: &str, values: usize) -> bool {
+    let most = limits::FILTER_VALUES_MAX;
+    if values > most {
+        fields.fault(field, format_args!("must be at most {most}"));
+    }
+    values > most
+}
+
 /// None where no type is named.
 fn types(fields: &mut Fields, numbers: &[i32]) -> Option<Vec<EntryType>> {
     let mut types = Vec::new();
+    if too_many(fields, "types", numbers.len()) {
+        return Some(types);
+    }
     for (index, number) in numbers.iter().enumerate() {
         match pb::LedgerEntryType::try_from(*number) {
             Ok(pb::LedgerEntryType::Unspecified) | Err(_) => {

@@ -21,10 +21,12 @@ impl Draft {
     pub fn new(path: &Path) -> Result<Self, Error> {
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        // As any other new file: what the umask takes away is missing.
+        // As the file in whose place it comes, or as any other new file: what the umask takes away
+        // is missing.
+        let before = fs::metadata(&path).map(|there| there.permissions());
         let file = Builder::new()
             .prefix(".creditd-")
-            .permissions(Permissions::from_mode(0o666))
+            .permissions(before.unwrap_or(Permissions::from_mode(0o666)))
             .tempfile_in(parent.unwrap_or(Path::new(".")))
             .map_err(|error| unwritten(&path, error))?;
         Ok(Self { path, file: BufWriter::new(file) })
@@ -101,8 +103,10 @@ mod tests {
         let begun = draft(&path, "kept");
         assert!(!path.exists());
         begun.publish().unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
         draft(&path, "replaced").publish().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "replaced");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

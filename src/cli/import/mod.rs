@@ -142,7 +142,25 @@ fn check_places(args: &Args) -> Result<(), Error> {
     if args.rejected.as_ref().is_some_and(same) {
         return Err(Error::Input("--rejected names the file that is imported".to_owned()));
     }
-    Ok(())
+    match &args.rejected {
+        Some(path) if !can_be_a_file(path) => Err(Error::Input(format!(
+            "--rejected {}: it must name a file, in a folder that is there",
+            path.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the path is one of a regular file, or may become one: a device or a pipe must not be
+/// replaced, and what cannot be written is said before anything is imported.
+fn can_be_a_file(path: &Path) -> bool {
+    match path.metadata() {
+        Ok(there) => there.is_file(),
+        Err(_) => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            folder.is_none_or(Path::is_dir)
+        }
+    }
 }
 
 /// The import's id; and what there is to import, where that can be read twice.

@@ -248,3 +248,21 @@ async fn an_empty_export_tells_its_instant() {
     })
     .await;
 }
+
+/// What is looked up for every row is counted first, and looked up once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_names_at_most_a_hundred_values() {
+    World::run(async |world| {
+        world.client.grant(say::units("acme", "1")).await;
+        let active = i32::from(pb::GrantStatus::Active);
+        let list =
+            |count| pb::ListGrantsRequest { statuses: vec![active; count], ..Default::default() };
+        assert_eq!(world.client.try_list_grants(list(100)).await.expect("a list").grants.len(), 1);
+        let refused = world.client.try_list_grants(list(101)).await.expect_err("too many");
+        assert_eq!(say::bad_fields(&refused), ["statuses"]);
+        let request = pb::ExportLedgerRequest { types: vec![99; 101], ..Default::default() };
+        let refused = world.client.credits.clone().export_ledger(request).await;
+        assert_eq!(say::bad_fields(&refused.expect_err("too many")), ["types"]);
+    })
+    .await;
+}
