@@ -185,7 +185,7 @@ pub const HEALTH_EVERY: Duration = Duration::from_secs(1);
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(15);
 /// How long streams have, once every call is answered, to hear that creditd is going down: a caller
 /// that does not read would never hear it.
-pub const FAREWELL: Duration = Duration::from_secs(3);
+pub const FAREWELL: Duration = Duration::from_secs(2);
 
 // --- The command line ------------------------------------------------------------------------
 
