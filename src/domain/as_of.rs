@@ -60,6 +60,7 @@ impl Figures {
         }
         self.remaining = amount;
         for gone in [self.consumed, self.expired, self.voided] {
+            // Nothing can have gone by less than nothing: `less` sees to both.
             self.remaining = self.remaining.less(gone.less(Amount::ZERO)?)?;
         }
         Ok(self)

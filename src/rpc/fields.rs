@@ -76,17 +76,26 @@ impl Fields {
     }
 
     /// Two ends of a range: from, inclusive, and before, exclusive.
-    pub(super) fn range(
-        &mut self,
-        field: &str,
-        from: Option<Timestamp>,
-        before: Option<Timestamp>,
-    ) {
+    fn range(&mut self, field: &str, from: Option<Timestamp>, before: Option<Timestamp>) {
         if let (Some(from), Some(before)) = (from, before)
             && before <= from
         {
             self.fault(field, "must be after the beginning of the range");
         }
+    }
+
+    /// The range between the fields `{of}_after`, inclusive, and `{of}_before`, exclusive.
+    pub(super) fn between(
+        &mut self,
+        of: &str,
+        after: Option<&WireTimestamp>,
+        before: Option<&WireTimestamp>,
+    ) -> (Option<Timestamp>, Option<Timestamp>) {
+        let end = format!("{of}_before");
+        let after = self.time(&format!("{of}_after"), after);
+        let before = self.time(&end, before);
+        self.range(&end, after, before);
+        (after, before)
     }
 
     /// Text for people: at most `chars` characters, none of them NUL.

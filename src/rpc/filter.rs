@@ -10,9 +10,8 @@ use crate::store::{EntryFilter, GrantFilter};
 use crate::{limits, pb};
 
 pub(super) fn grants(fields: &mut Fields, request: &pb::ListGrantsRequest) -> GrantFilter {
-    let created_after = fields.time("created_after", request.created_after.as_ref());
-    let created_before = fields.time("created_before", request.created_before.as_ref());
-    fields.range("created_before", created_after, created_before);
+    let (created_after, created_before) =
+        fields.between("created", request.created_after.as_ref(), request.created_before.as_ref());
     GrantFilter {
         customer: fields.take_optional("customer_id", &request.customer_id, Customer::parse),
         monetary: monetary(fields, request.r#type),
@@ -27,9 +26,8 @@ pub(super) fn grants(fields: &mut Fields, request: &pb::ListGrantsRequest) -> Gr
 }
 
 pub(super) fn report(fields: &mut Fields, request: &pb::ExportCreditReportRequest) -> ReportFilter {
-    let created_after = fields.time("created_after", request.created_after.as_ref());
-    let created_before = fields.time("created_before", request.created_before.as_ref());
-    fields.range("created_before", created_after, created_before);
+    let (created_after, created_before) =
+        fields.between("created", request.created_after.as_ref(), request.created_before.as_ref());
     ReportFilter {
         customer: fields.take_optional("customer_id", &request.customer_id, Customer::parse),
         monetary: monetary(fields, request.r#type),
@@ -41,9 +39,11 @@ pub(super) fn report(fields: &mut Fields, request: &pb::ExportCreditReportReques
 }
 
 pub(super) fn entries(fields: &mut Fields, request: &pb::ListLedgerEntriesRequest) -> EntryFilter {
-    let recorded_after = fields.time("recorded_after", request.recorded_after.as_ref());
-    let recorded_before = fields.time("recorded_before", request.recorded_before.as_ref());
-    fields.range("recorded_before", recorded_after, recorded_before);
+    let (recorded_after, recorded_before) = fields.between(
+        "recorded",
+        request.recorded_after.as_ref(),
+        request.recorded_before.as_ref(),
+    );
     EntryFilter {
         grant_id: fields.take_optional("grant_id", &request.grant_id, GrantId::parse),
         event_id: fields.take_optional("event_id", &request.event_id, EventId::parse),
@@ -54,9 +54,11 @@ pub(super) fn entries(fields: &mut Fields, request: &pb::ListLedgerEntriesReques
 }
 
 pub(super) fn ledger(fields: &mut Fields, request: &pb::ExportLedgerRequest) -> LedgerFilter {
-    let recorded_after = fields.time("recorded_after", request.recorded_after.as_ref());
-    let recorded_before = fields.time("recorded_before", request.recorded_before.as_ref());
-    fields.range("recorded_before", recorded_after, recorded_before);
+    let (recorded_after, recorded_before) = fields.between(
+        "recorded",
+        request.recorded_after.as_ref(),
+        request.recorded_before.as_ref(),
+    );
     LedgerFilter {
         customer: fields.take_optional("customer_id", &request.customer_id, Customer::parse),
         types: types(fields, &request.types),

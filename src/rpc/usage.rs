@@ -95,9 +95,9 @@ impl UsageService for Services {
         let mut fields = Fields::default();
         let (page, after) = Page::read("events", &mut fields, &request, size, &token);
         let customer = fields.take("customer_id", Customer::parse(&request.customer_id));
-        let timestamp_after = fields.time("timestamp_after", request.timestamp_after.as_ref());
-        let timestamp_before = fields.time("timestamp_before", request.timestamp_before.as_ref());
-        fields.range("timestamp_before", timestamp_after, timestamp_before);
+        let (after_time, before_time) = (request.timestamp_after, request.timestamp_before);
+        let (timestamp_after, timestamp_before) =
+            fields.between("timestamp", after_time.as_ref(), before_time.as_ref());
         let filter = EventFilter {
             metric: fields.take_optional("metric", &request.metric, Metric::parse),
             grant_id: fields.take_optional("grant_id", &request.grant_id, GrantId::parse),
