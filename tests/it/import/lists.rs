@@ -132,7 +132,8 @@ async fn stop(server: Server, name: &str, sql: &Sql) {
 /// How many entries of each index were read, and rows by walking whole tables.
 async fn reads(sql: &Sql) -> BTreeMap<String, i64> {
     let query = "SELECT indexrelname::text, idx_tup_read FROM pg_stat_user_indexes \
-                 UNION ALL SELECT 'all of ' || relname, seq_tup_read FROM pg_stat_user_tables";
+                 UNION ALL SELECT 'all of ' || relname, seq_tup_read FROM pg_stat_user_tables \
+                 WHERE relname NOT LIKE '%migrations'";
     let rows = sql.query(query, &[]).await.expect("statistics");
     rows.into_iter().map(|row| (row.get(0), row.get(1))).collect()
 }
