@@ -49,6 +49,7 @@ pub(super) async fn run(args: Args) -> Result<(), Error> {
         customer_id: args.customer,
         metric: args.metric.unwrap_or_default(),
         currency: args.currency.unwrap_or_default(),
+        as_of: None,
     };
     let answer = args.endpoint.credits().await?.get_balance(request).await?.into_inner();
     args.output.answer(&answer, told)

@@ -210,6 +210,8 @@ pub(super) fn entry(customer: &Customer, listed: ListedEntry) -> pb::LedgerEntry
     let decimals = currency.map_or(0, Currency::digits);
     let print = |amount: Amount| amount.with_decimals(decimals);
     pb::LedgerEntry {
+        invoice_id: String::new(),
+        hold_id: String::new(),
         customer_id: customer.external_id.to_string(),
         sequence: entry.sequence,
         grant_id: entry.grant_id.to_string(),

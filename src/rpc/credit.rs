@@ -23,6 +23,27 @@ impl CreditService for Services {
     type ExportCreditReportStream = Export<pb::ExportCreditReportResponse>;
     type ExportLedgerStream = Export<pb::ExportLedgerResponse>;
 
+    async fn apply_credits(
+        &self,
+        _request: Request<pb::ApplyCreditsRequest>,
+    ) -> Answer<pb::ApplyCreditsResponse> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn get_credit_application(
+        &self,
+        _request: Request<pb::GetCreditApplicationRequest>,
+    ) -> Answer<pb::GetCreditApplicationResponse> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn reverse_credit_application(
+        &self,
+        _request: Request<pb::ReverseCreditApplicationRequest>,
+    ) -> Answer<pb::ReverseCreditApplicationResponse> {
+        Err(Status::unimplemented("not yet"))
+    }
+
     async fn void_grants(
         &self,
         request: Request<pb::VoidGrantsRequest>,

@@ -37,6 +37,52 @@ impl UsageService for Services {
 
     type StreamUsageStream = ReceiverStream<Result<pb::StreamUsageResponse, Status>>;
 
+    async fn summarize_usage(
+        &self,
+        _request: Request<pb::SummarizeUsageRequest>,
+    ) -> Answer<pb::SummarizeUsageResponse> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn reverse_usage(
+        &self,
+        _request: Request<pb::ReverseUsageRequest>,
+    ) -> Answer<pb::ReverseUsageResponse> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn create_hold(
+        &self,
+        _request: Request<pb::CreateHoldRequest>,
+    ) -> Answer<pb::CreateHoldResponse> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn extend_hold(
+        &self,
+        _request: Request<pb::ExtendHoldRequest>,
+    ) -> Answer<pb::ExtendHoldResponse> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn settle_hold(
+        &self,
+        _request: Request<pb::SettleHoldRequest>,
+    ) -> Answer<pb::SettleHoldResponse> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn release_hold(
+        &self,
+        _request: Request<pb::ReleaseHoldRequest>,
+    ) -> Answer<pb::ReleaseHoldResponse> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn get_hold(&self, _request: Request<pb::GetHoldRequest>) -> Answer<pb::GetHoldResponse> {
+        Err(Status::unimplemented("not yet"))
+    }
+
     async fn stream_usage(
         &self,
         request: Request<Streaming<pb::StreamUsageRequest>>,
