@@ -67,6 +67,13 @@ pub const FIELD_FAULTS_SPELT: usize = 5;
 
 /// Open grants of one customer: every decision may look at all of them.
 pub const OPEN_GRANTS_MAX: usize = 10_000;
+/// Open holds of one customer: each batch looks whether one of them has fallen due.
+pub const OPEN_HOLDS_MAX: usize = 10_000;
+/// How long a hold lasts unless told otherwise: a request to another service, with retries.
+pub const HOLD_TTL_DEFAULT: TimeDelta = TimeDelta::minutes(15);
+/// Longest time from now to a hold's deadline: credits that nobody comes back for are free again
+/// within a day.
+pub const HOLD_TTL_MAX: TimeDelta = TimeDelta::hours(24);
 /// How far ahead of the clock an event's timestamp may lie: the skew of a caller's clock.
 pub const TIMESTAMP_AHEAD_MAX: TimeDelta = TimeDelta::minutes(5);
 /// Longest configurable window: keys are kept for 13 months, and an event's must outlive it.

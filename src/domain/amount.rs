@@ -111,6 +111,12 @@ impl Amount {
         self.0
     }
 
+    /// Whether it needs no more decimals than these.
+    #[must_use]
+    pub fn fits_decimals(self, decimals: u32) -> bool {
+        self.0 % 10_i128.pow(SCALE - decimals.min(SCALE)) == 0
+    }
+
     /// True where nothing is left.
     #[must_use]
     pub const fn is_zero(self) -> bool {

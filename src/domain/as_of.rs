@@ -2,21 +2,35 @@
 
 use super::amount::{Amount, AmountError};
 use super::entry::{EntryType, RuleChange};
-use super::grant::{Figures, Grant};
+use super::figures::Figures;
+use super::grant::Grant;
+use super::hold::DueRelease;
 use super::time::Timestamp;
+
+/// What entries of one type moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moved {
+    /// The type.
+    pub kind: EntryType,
+    /// By how much `remaining` changed, signed.
+    pub amount: Amount,
+    /// By how much `held` changed, signed.
+    pub held: Amount,
+}
 
 /// What a grant's ledger recorded after an instant.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Since {
     /// What entries of each type moved, added up.
-    pub moved: Vec<(EntryType, Amount)>,
+    pub moved: Vec<Moved>,
     /// What updates changed, oldest first.
     pub changes: Vec<RuleChange>,
 }
 
 impl Grant {
     /// The grant as a read at `at` showed it, of one made by then: without what came since, and
-    /// with its expiry booked.
+    /// with what time had brought booked; `due` is what holds gave back to it at their deadlines,
+    /// by `at`, where that is not booked yet.
     ///
     /// Two things are not in the ledger: the notes stay what they are, and `updated_at` is that of
     /// the last change by `now`, which may have come later than `at`.
@@ -28,34 +42,38 @@ impl Grant {
         at: Timestamp,
         now: Timestamp,
         since: &Since,
+        due: Option<DueRelease>,
     ) -> Result<Self, AmountError> {
-        self.updated_at = self.last_change(now)?;
+        self.updated_at = self.clone().at(now, None)?.updated_at;
         self.figures = self.figures.before(self.amount, &since.moved)?;
         for change in since.changes.iter().rev() {
             self.priority = change.priority.map_or(self.priority, |(old, _)| old);
             self.expires_at = change.expires_at.map_or(self.expires_at, |(old, _)| old);
         }
         self.voided = self.voided.filter(|voided| voided.at <= at);
-        self.at(at)
+        self.at(at, due)
     }
 }
 
 impl Figures {
     /// Those of a grant of this amount before entries moved so much.
-    fn before(
-        mut self,
-        amount: Amount,
-        moved: &[(EntryType, Amount)],
-    ) -> Result<Self, AmountError> {
-        for (kind, by) in moved {
+    fn before(mut self, amount: Amount, moved: &[Moved]) -> Result<Self, AmountError> {
+        for Moved { kind, amount: by, held } in moved {
+            self.held = self.held.minus(*held)?;
             match kind {
                 // What took from `remaining` had given to one of the others, and so the other way.
-                EntryType::Consumed => self.consumed = self.consumed.plus(*by)?,
+                EntryType::Consumed
+                | EntryType::Applied
+                | EntryType::UsageReversed
+                | EntryType::ApplicationReversed => self.consumed = self.consumed.plus(*by)?,
                 EntryType::Expired | EntryType::ExpirationReclaimed => {
                     self.expired = self.expired.plus(*by)?;
                 }
                 EntryType::Voided => self.voided = self.voided.plus(*by)?,
-                EntryType::Granted | EntryType::Updated => {}
+                EntryType::Granted
+                | EntryType::Updated
+                | EntryType::Held
+                | EntryType::HoldReleased => {}
             }
         }
         self.remaining = amount;
@@ -63,6 +81,8 @@ impl Figures {
             // Nothing can have gone by less than nothing: `less` sees to both.
             self.remaining = self.remaining.less(gone.less(Amount::ZERO)?)?;
         }
+        // Nor can less than nothing have been held, or more than remained.
+        self.remaining.less(self.held.less(Amount::ZERO)?)?;
         Ok(self)
     }
 }

@@ -1,18 +1,29 @@
-//! How a quantity of usage is spread over grants. Pure: it plans, [`super::account`] books.
+//! How usage, or what an invoice has due, is spread over grants. Pure: it plans, [`super::account`]
+//! books.
 
 use super::amount::{Amount, AmountError};
-use super::grant::Grant;
+use super::currency::Currency;
+use super::grant::{Grant, Scope};
 use super::ids::Metric;
 use super::time::{Timestamp, Windows};
 
-/// What a decision about a usage event depends on, besides the grants.
+/// What is to be paid for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose<'a> {
+    /// Usage of this metric.
+    Usage(&'a Metric),
+    /// An invoice in this currency.
+    Invoice(Currency),
+}
+
+/// What a decision about a usage event or an invoice depends on, besides the grants.
 #[derive(Debug, Clone, Copy)]
 pub struct Draw<'a> {
-    /// The event's metric.
-    pub metric: &'a Metric,
-    /// How much the event used.
+    /// What for.
+    pub purpose: Purpose<'a>,
+    /// How much the event used, or the invoice has due.
     pub quantity: Amount,
-    /// The event's timestamp: grants must have been live then.
+    /// The event's timestamp, or when the credits count as applied: grants must have been live then.
     pub at: Timestamp,
     /// The instant of the decision.
     pub now: Timestamp,
@@ -45,7 +56,7 @@ pub struct Plan {
 /// What a grant says to an event. The first that applies, from top to bottom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It pays for invoices, not for usage.
+    /// It pays for something else than this: invoices, usage, or another currency.
     OtherType,
     /// It is tied to other metrics.
     OtherMetric,
@@ -69,11 +80,13 @@ impl Draw<'_> {
     /// # Errors
     /// [`AmountError::OutOfRange`], never for sound figures.
     pub fn verdict(&self, grant: &Grant) -> Result<Verdict, AmountError> {
-        if !matches!(grant.scope, super::grant::Scope::Units(_)) {
-            return Ok(Verdict::OtherType);
-        }
-        if !grant.scope.covers(self.metric) {
-            return Ok(Verdict::OtherMetric);
+        match (self.purpose, &grant.scope) {
+            (Purpose::Usage(metric), Scope::Units(_)) if grant.scope.covers(metric) => {}
+            (Purpose::Usage(_), Scope::Units(_)) => return Ok(Verdict::OtherMetric),
+            (Purpose::Invoice(currency), Scope::Money(of)) if currency == *of => {}
+            (Purpose::Usage(_), Scope::Money(_)) | (Purpose::Invoice(_), _) => {
+                return Ok(Verdict::OtherType);
+            }
         }
         if grant.voided.is_some() {
             return Ok(Verdict::Voided);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::amount::Amount;
 use super::grant::Priority;
-use super::ids::{EventId, GrantId};
+use super::ids::{EventId, GrantId, HoldId, InvoiceId};
 use super::time::Timestamp;
 
 /// The actor of what time alone brings.
@@ -19,24 +19,40 @@ pub enum EntryType {
     Granted,
     /// A rule of it changed: 0.
     Updated,
-    /// Usage took: -.
+    /// Usage took: -; of what was held, too, as far as a hold had set it aside.
     Consumed,
+    /// An invoice took: -.
+    Applied,
+    /// A hold set aside: 0, but + of what is held.
+    Held,
+    /// A hold gave back: 0, but - of what is held.
+    HoldReleased,
     /// Time took: -.
     Expired,
-    /// It was voided: -.
+    /// It was voided: -, or 0 where all that remained was held.
     Voided,
-    /// Time gave back for a late event: +, always followed by a Consumed of the same amount.
+    /// Usage was reversed: +.
+    UsageReversed,
+    /// An application was reversed: +.
+    ApplicationReversed,
+    /// Time gave back for a late event or application: +, always followed by a Consumed or Applied of
+    /// the same amount.
     ExpirationReclaimed,
 }
 
 impl EntryType {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 11] = [
         Self::Granted,
         Self::Updated,
         Self::Consumed,
+        Self::Applied,
+        Self::Held,
+        Self::HoldReleased,
         Self::Expired,
         Self::Voided,
+        Self::UsageReversed,
+        Self::ApplicationReversed,
         Self::ExpirationReclaimed,
     ];
 }
@@ -67,8 +83,12 @@ pub struct Entry {
     pub held_amount: Amount,
     /// The grant's `held` afterwards.
     pub held_after: Amount,
-    /// The usage event that caused it.
+    /// The usage event that caused it, by being recorded or reversed.
     pub event_id: Option<EventId>,
+    /// The invoice that caused it, by credits being applied to it or reversed.
+    pub invoice_id: Option<InvoiceId>,
+    /// The hold that caused it.
+    pub hold_id: Option<HoldId>,
     /// Why, where somebody said so.
     pub reason: Option<Arc<str>>,
     /// What changed, for [`EntryType::Updated`].

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use super::amount::{Amount, AmountError};
 use super::currency::Currency;
+use super::figures::Figures;
+use super::hold::DueRelease;
 use super::ids::{GrantId, Metric};
 use super::import::ImportRow;
 use super::time::{Timestamp, Windows};
@@ -116,85 +118,6 @@ impl Priority {
     }
 }
 
-/// What of a grant went where. `amount = remaining + consumed + expired + voided`, always, and
-/// `0 <= held <= remaining`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Figures {
-    /// Not yet spent, expired or voided.
-    pub remaining: Amount,
-    /// The part of `remaining` that holds have set aside.
-    pub held: Amount,
-    /// Spent by usage or on invoices.
-    pub consumed: Amount,
-    /// Lost to time.
-    pub expired: Amount,
-    /// Taken back.
-    pub voided: Amount,
-}
-
-impl Figures {
-    /// Those of a grant that nobody has touched.
-    #[must_use]
-    pub fn of_new(amount: Amount) -> Self {
-        Self { remaining: amount, ..Self::default() }
-    }
-
-    /// What is not set aside.
-    ///
-    /// # Errors
-    /// [`AmountError::OutOfRange`] where `held > remaining`, which would be a bug.
-    pub fn free(&self) -> Result<Amount, AmountError> {
-        self.remaining.less(self.held)
-    }
-
-    /// After spending `take` of what is free.
-    ///
-    /// # Errors
-    /// [`AmountError::OutOfRange`] where less is free.
-    pub fn consume(self, take: Amount) -> Result<Self, AmountError> {
-        self.free()?.less(take)?;
-        Ok(Self {
-            remaining: self.remaining.less(take)?,
-            consumed: self.consumed.plus(take)?,
-            ..self
-        })
-    }
-
-    /// After everything free has expired.
-    ///
-    /// # Errors
-    /// [`AmountError::OutOfRange`], never for sound figures.
-    pub fn expire(self) -> Result<Self, AmountError> {
-        let lost = self.free()?;
-        Ok(Self {
-            remaining: self.remaining.less(lost)?,
-            expired: self.expired.plus(lost)?,
-            ..self
-        })
-    }
-
-    /// After everything free was voided.
-    ///
-    /// # Errors
-    /// [`AmountError::OutOfRange`], never for sound figures.
-    pub fn void(self) -> Result<Self, AmountError> {
-        let lost = self.free()?;
-        Ok(Self { remaining: self.remaining.less(lost)?, voided: self.voided.plus(lost)?, ..self })
-    }
-
-    /// After `back` of what had expired was taken back for a late event.
-    ///
-    /// # Errors
-    /// [`AmountError::OutOfRange`] where less had expired.
-    pub fn reclaim(self, back: Amount) -> Result<Self, AmountError> {
-        Ok(Self {
-            remaining: self.remaining.plus(back)?,
-            expired: self.expired.less(back)?,
-            ..self
-        })
-    }
-}
-
 /// When and why a grant was voided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Voided {
@@ -295,7 +218,8 @@ impl Grant {
         }
     }
 
-    /// Whether time has brought an expiry at `now` that is not booked yet.
+    /// Whether time has brought an expiry at `now` that is not booked yet. (Of a voided grant nothing
+    /// is free.)
     ///
     /// # Errors
     /// [`AmountError::OutOfRange`], never for sound figures.
@@ -322,12 +246,13 @@ impl Grant {
     /// late window; none where nothing is left that time could take.
     #[must_use]
     pub fn due_at(&self, now: Timestamp, windows: &Windows) -> Option<Timestamp> {
-        if self.figures.remaining.is_positive() && !self.is_past(now) {
-            self.expires_at
-        } else if self.is_open(now, windows) {
-            self.closes_at(windows)
-        } else {
+        if self.voided.is_some() {
             None
+        } else if !self.is_past(now) {
+            self.expires_at.filter(|_| self.figures.remaining.is_positive())
+        } else {
+            let closes_at = self.closes_at(windows).filter(|end| now < *end);
+            closes_at.filter(|_| self.figures.expired.is_positive())
         }
     }
 
@@ -342,23 +267,21 @@ impl Grant {
         if now < self.effective_at { Some(self.effective_at) } else { ends }
     }
 
-    /// When anything about it last changed by `now`, an expiry that nobody has booked included.
+    /// The grant as every read shows it at `now`: with what time has brought booked, which is what
+    /// holds give back at their deadlines, and its expiry.
     ///
     /// # Errors
     /// [`AmountError::OutOfRange`], never for sound figures.
-    pub fn last_change(&self, now: Timestamp) -> Result<Timestamp, AmountError> {
-        let end = if self.is_due(now)? { self.expires_at } else { None };
-        Ok(self.updated_at.max(end.unwrap_or(self.updated_at)))
-    }
-
-    /// The grant as every read shows it at `now`: with its expiry booked.
-    ///
-    /// # Errors
-    /// [`AmountError::OutOfRange`], never for sound figures.
-    pub fn at(mut self, now: Timestamp) -> Result<Self, AmountError> {
-        self.updated_at = self.last_change(now)?;
-        if self.is_due(now)? {
+    pub fn at(mut self, now: Timestamp, due: Option<DueRelease>) -> Result<Self, AmountError> {
+        if let Some(due) = due {
+            self.figures = self.figures.release(due.amount)?;
+            self.updated_at = self.updated_at.max(due.last);
+        }
+        if self.voided.is_some() {
+            self.figures = self.figures.void()?;
+        } else if self.is_due(now)? {
             self.figures = self.figures.expire()?;
+            self.updated_at = self.updated_at.max(self.expires_at.unwrap_or(self.updated_at));
         }
         Ok(self)
     }

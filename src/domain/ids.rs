@@ -96,6 +96,17 @@ caller_ids! {
     Metric;
     /// An import's key, unique among all customers.
     ImportId;
+    /// An invoice's id, unique per customer.
+    InvoiceId;
+    /// A hold's id, unique per customer.
+    HoldId;
+}
+
+impl From<HoldId> for EventId {
+    /// The event that settles a hold is called as the hold, unless it is given a name of its own.
+    fn from(id: HoldId) -> Self {
+        Self(id.0)
+    }
 }
 
 impl ImportId {

@@ -2,16 +2,20 @@
 
 pub mod account;
 pub mod amount;
+pub mod application;
 pub mod as_of;
 pub mod balance;
 pub mod command;
 pub mod currency;
 pub mod drawdown;
 pub mod entry;
+pub mod figures;
 pub mod grant;
+pub mod hold;
 pub mod ids;
 pub mod import;
 pub mod order;
 pub mod refusal;
+pub mod reversal;
 pub mod time;
 pub mod usage;

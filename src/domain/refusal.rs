@@ -1,6 +1,8 @@
 //! Why a command was refused. A refusal touches only its own command.
 
 use super::amount::{Amount, AmountError};
+use super::hold::Ending;
+use super::ids::{EventId, HoldId, InvoiceId};
 
 /// Why a command was not carried out; nothing of it was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,7 +27,39 @@ pub enum Refusal {
     /// The event id was used with another payload.
     #[error("the event id was used before, with another payload")]
     EventIdReused,
-    /// Not enough credit, where overage is refused.
+    /// No such usage event.
+    #[error("no such usage event")]
+    EventNotFound(EventId),
+    /// Nothing was applied to the invoice.
+    #[error("no credits were applied to this invoice")]
+    ApplicationNotFound(InvoiceId),
+    /// The invoice's credits were applied with another payload.
+    #[error("credits were applied to this invoice before, with another payload")]
+    InvoiceAlreadyApplied,
+    /// No such hold.
+    #[error("no such hold")]
+    HoldNotFound(HoldId),
+    /// The hold's id was used with another payload.
+    #[error("the hold id was used before, with another payload")]
+    HoldIdReused,
+    /// The hold has ended.
+    #[error("the hold has ended")]
+    HoldNotOpen(Ending),
+    /// The customer has as many open holds as one may have.
+    #[error("a customer has at most {limit} open holds")]
+    TooManyOpenHolds {
+        /// The limit.
+        limit: usize,
+    },
+    /// More was to be reversed than is left.
+    #[error("{requested} requested, {left} left to reverse")]
+    ReversalExceeds {
+        /// What was asked for, as it is printed.
+        requested: String,
+        /// What is left, as it is printed.
+        left: String,
+    },
+    /// Not enough credit, where that is refused.
     #[error("{requested} requested, {available} available")]
     InsufficientCredits {
         /// What the event wants.

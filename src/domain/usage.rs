@@ -2,7 +2,8 @@
 
 use super::amount::{Amount, AmountError};
 use super::grant::Metadata;
-use super::ids::{EventId, GrantId, Metric};
+use super::ids::{EventId, GrantId, HoldId, Metric};
+use super::reversal;
 use super::time::Timestamp;
 
 /// What one grant paid of an event.
@@ -41,12 +42,14 @@ pub struct UsageEvent {
     pub policy: Uncovered,
     /// The caller's notes.
     pub metadata: Metadata,
-    /// What no grant paid.
+    /// What no grant paid at first.
     pub uncovered: Amount,
     /// What was given back since.
     pub reversed: Amount,
-    /// Which grants paid, in the order of consumption.
-    pub allocations: Vec<Allocation>,
+    /// Which grants paid at first, in the order in which they were taken.
+    pub taken: Vec<Allocation>,
+    /// The hold that it settled.
+    pub hold_id: Option<HoldId>,
     /// Sequences of the first and last ledger entry it made; none where no grant paid.
     pub entries: Option<(i64, i64)>,
     /// When creditd took it in.
@@ -54,11 +57,43 @@ pub struct UsageEvent {
 }
 
 impl UsageEvent {
+    /// Whether this instant agrees with its own; one that was left out agrees with any.
+    #[must_use]
+    pub fn happened_at(&self, timestamp: Option<Timestamp>) -> bool {
+        timestamp.is_none_or(|at| !self.timestamp_given || at == self.timestamp)
+    }
+
     /// What grants pay, net of what was given back.
     ///
     /// # Errors
     /// [`AmountError::OutOfRange`], never for sound figures.
     pub fn covered(&self) -> Result<Amount, AmountError> {
-        self.quantity.less(self.uncovered)?.less(self.reversed)
+        self.quantity.less(self.uncovered)?.less(self.given_back()?)
+    }
+
+    /// What no grant pays, net of what was reversed: that is reduced first.
+    ///
+    /// # Errors
+    /// [`AmountError::OutOfRange`], never for sound figures.
+    pub fn left_uncovered(&self) -> Result<Amount, AmountError> {
+        self.uncovered.less(self.uncovered.min(self.reversed))
+    }
+
+    /// What of the reversals went back to grants.
+    ///
+    /// # Errors
+    /// [`AmountError::OutOfRange`], never for sound figures.
+    pub fn given_back(&self) -> Result<Amount, AmountError> {
+        self.reversed.less(self.uncovered.min(self.reversed))
+    }
+
+    /// What each grant pays, net of what was given back.
+    ///
+    /// # Errors
+    /// [`AmountError::OutOfRange`], never for sound figures.
+    pub fn allocations(&self) -> Result<Vec<Allocation>, AmountError> {
+        let left = reversal::left(self.taken.iter().copied(), self.given_back()?)?;
+        // Only a hold's event may have taken from one grant twice: what was held, and what was not.
+        if self.hold_id.is_some() { reversal::by_grant(left) } else { Ok(left) }
     }
 }

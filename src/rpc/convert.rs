@@ -5,10 +5,12 @@ use std::sync::Arc;
 use prost_types::Timestamp as WireTimestamp;
 
 use crate::domain::amount::{Amount, AmountError};
+use crate::domain::application::{CreditApplication, LINE_LABEL};
 use crate::domain::balance::{Balance, GrantBalance, Total, UpcomingExpiration};
 use crate::domain::currency::Currency;
 use crate::domain::entry::{EntryType, RuleChange};
 use crate::domain::grant::{Category, Grant, Scope, Status};
+use crate::domain::hold::{Ending, Hold};
 use crate::domain::ids::Customer;
 use crate::domain::time::Timestamp;
 use crate::domain::usage::{Allocation, UsageEvent};
@@ -159,7 +161,7 @@ pub(super) fn usage_event(
     event: &UsageEvent,
 ) -> Result<pb::UsageEvent, AmountError> {
     Ok(pb::UsageEvent {
-        allocations: event.allocations.iter().map(allocation).collect(),
+        allocations: event.allocations()?.iter().map(allocation).collect(),
         metadata: event.metadata.clone(),
         ..usage_figures(customer, event)?
     })
@@ -177,9 +179,10 @@ pub(super) fn usage_figures(
         quantity: event.quantity.to_string(),
         timestamp: Some(time(event.timestamp)),
         covered: event.covered()?.to_string(),
-        uncovered: event.uncovered.to_string(),
+        uncovered: event.left_uncovered()?.to_string(),
         reversed: event.reversed.to_string(),
         recorded_at: Some(time(event.recorded_at)),
+        hold_id: event.hold_id.as_ref().map(ToString::to_string).unwrap_or_default(),
         ..pb::UsageEvent::default()
     })
 }
@@ -192,14 +195,77 @@ pub(super) fn allocation(allocation: &Allocation) -> pb::Allocation {
     }
 }
 
+/// A hold, with its figures.
+pub(super) fn hold(customer: &Customer, hold: &Hold) -> Result<pb::Hold, AmountError> {
+    let event_id = match &hold.end {
+        Some((_, Ending::Settled { event_id, .. })) => event_id.to_string(),
+        _ => String::new(),
+    };
+    Ok(pb::Hold {
+        customer_id: customer.external_id.to_string(),
+        hold_id: hold.hold_id.to_string(),
+        metric: hold.metric.to_string(),
+        quantity: hold.quantity.to_string(),
+        held: hold.held()?.to_string(),
+        settled: hold.settled().to_string(),
+        released: hold.released()?.to_string(),
+        status: hold_status(hold).into(),
+        expires_at: Some(time(hold.expires_at)),
+        allocations: hold.slices.iter().map(allocation).collect(),
+        created_at: Some(time(hold.created_at)),
+        ended_at: hold.end.as_ref().map(|(at, _)| time(*at)),
+        event_id,
+    })
+}
+
+fn hold_status(hold: &Hold) -> pb::HoldStatus {
+    match &hold.end {
+        None => pb::HoldStatus::Open,
+        Some((_, Ending::Settled { .. })) => pb::HoldStatus::Settled,
+        Some((_, Ending::Released)) => pb::HoldStatus::Released,
+        Some((_, Ending::Expired)) => pb::HoldStatus::Expired,
+    }
+}
+
+/// A credit application, with its net figures.
+pub(super) fn application(
+    customer: &Customer,
+    application: &CreditApplication,
+) -> Result<pb::CreditApplication, AmountError> {
+    let money = Scope::Money(application.currency);
+    let line = |(line, description): (Allocation, &str)| pb::CreditApplicationLine {
+        grant_id: line.grant_id.to_string(),
+        label: LINE_LABEL.to_owned(),
+        description: description.to_owned(),
+        amount: money.print(line.amount),
+    };
+    Ok(pb::CreditApplication {
+        customer_id: customer.external_id.to_string(),
+        invoice_id: application.invoice_id.to_string(),
+        currency: application.currency.code().to_owned(),
+        amount_due: money.print(application.amount_due),
+        amount_applied: money.print(application.applied()?),
+        amount_remaining: money.print(application.remaining()?),
+        lines: application.lines()?.into_iter().map(line).collect(),
+        reversed: money.print(application.reversed),
+        applied_at: Some(time(application.applied_at)),
+        recorded_at: Some(time(application.recorded_at)),
+    })
+}
+
 /// A type of ledger entry.
 pub(super) fn entry_type(kind: EntryType) -> pb::LedgerEntryType {
     match kind {
         EntryType::Granted => pb::LedgerEntryType::Granted,
         EntryType::Updated => pb::LedgerEntryType::Updated,
         EntryType::Consumed => pb::LedgerEntryType::Consumed,
+        EntryType::Applied => pb::LedgerEntryType::Applied,
+        EntryType::Held => pb::LedgerEntryType::Held,
+        EntryType::HoldReleased => pb::LedgerEntryType::HoldReleased,
         EntryType::Expired => pb::LedgerEntryType::Expired,
         EntryType::Voided => pb::LedgerEntryType::Voided,
+        EntryType::UsageReversed => pb::LedgerEntryType::UsageReversed,
+        EntryType::ApplicationReversed => pb::LedgerEntryType::ApplicationReversed,
         EntryType::ExpirationReclaimed => pb::LedgerEntryType::ExpirationReclaimed,
     }
 }
@@ -210,8 +276,6 @@ pub(super) fn entry(customer: &Customer, listed: ListedEntry) -> pb::LedgerEntry
     let decimals = currency.map_or(0, Currency::digits);
     let print = |amount: Amount| amount.with_decimals(decimals);
     pb::LedgerEntry {
-        invoice_id: String::new(),
-        hold_id: String::new(),
         customer_id: customer.external_id.to_string(),
         sequence: entry.sequence,
         grant_id: entry.grant_id.to_string(),
@@ -221,6 +285,8 @@ pub(super) fn entry(customer: &Customer, listed: ListedEntry) -> pb::LedgerEntry
         held_amount: print(entry.held_amount),
         held_after: print(entry.held_after),
         event_id: entry.event_id.map(|id| id.to_string()).unwrap_or_default(),
+        invoice_id: entry.invoice_id.map(|id| id.to_string()).unwrap_or_default(),
+        hold_id: entry.hold_id.map(|id| id.to_string()).unwrap_or_default(),
         reason: entry.reason.map(|reason| reason.to_string()).unwrap_or_default(),
         actor: entry.actor.to_string(),
         occurred_at: Some(time(entry.occurred_at)),

@@ -25,23 +25,25 @@ impl CreditService for Services {
 
     async fn apply_credits(
         &self,
-        _request: Request<pb::ApplyCreditsRequest>,
+        request: Request<pb::ApplyCreditsRequest>,
     ) -> Answer<pb::ApplyCreditsResponse> {
-        Err(Status::unimplemented("not yet"))
+        let deadline = deadline::of(request.metadata());
+        self.apply(request.get_ref(), deadline).await.map(Response::new)
     }
 
     async fn get_credit_application(
         &self,
-        _request: Request<pb::GetCreditApplicationRequest>,
+        request: Request<pb::GetCreditApplicationRequest>,
     ) -> Answer<pb::GetCreditApplicationResponse> {
-        Err(Status::unimplemented("not yet"))
+        self.application(request.get_ref()).await.map(Response::new)
     }
 
     async fn reverse_credit_application(
         &self,
-        _request: Request<pb::ReverseCreditApplicationRequest>,
+        request: Request<pb::ReverseCreditApplicationRequest>,
     ) -> Answer<pb::ReverseCreditApplicationResponse> {
-        Err(Status::unimplemented("not yet"))
+        let deadline = deadline::of(request.metadata());
+        self.reverse_application(request.get_ref(), deadline).await.map(Response::new)
     }
 
     async fn void_grants(
@@ -203,12 +205,7 @@ impl CreditService for Services {
 impl Services {
     /// What the real call would answer; nothing is written.
     async fn validate_grant(&self, command: &Command) -> Answer<pb::CreateGrantResponse> {
-        let found = self.store.accounts_for(std::slice::from_ref(command)).await;
-        let mut accounts = found.map_err(status::of_store)?;
-        let account = accounts.get_mut(&command.customer.key);
-        let account = account.ok_or_else(|| status::unexpected(&"an account is missing"))?;
-        let outcome = account.apply(command).map_err(status::of_refusal)?;
-        let (mut grant, replayed) = shown(&command.customer, outcome)?;
+        let (mut grant, replayed) = shown(&command.customer, self.rehearse(command).await?)?;
         if !replayed {
             // Nothing was made, so that its id would name nothing.
             grant.id.clear();
@@ -222,6 +219,26 @@ impl Services {
         Ok(convert::grant(&found.customer, found.grant, found.now))
     }
 
+    /// Decides a command as the real call would, and writes nothing.
+    pub(super) async fn rehearse(&self, command: &Command) -> Result<Outcome, Status> {
+        let found = self.store.accounts_for(std::slice::from_ref(command)).await;
+        let mut accounts = found.map_err(status::of_store)?;
+        let account = accounts.get_mut(&command.customer.key);
+        let account = account.ok_or_else(|| status::unexpected(&"an account is missing"))?;
+        account.apply(command).map_err(status::of_refusal)
+    }
+
+    /// Carries out a command of this service's caller.
+    pub(super) async fn carry_out(
+        &self,
+        customer: &Customer,
+        action: Action,
+        deadline: Option<tokio::time::Instant>,
+    ) -> Result<Outcome, Status> {
+        let command = Command { customer: customer.clone(), actor: self.actor.clone(), action };
+        self.engine.execute(command, deadline).await.map_err(status::of_failure)
+    }
+
     /// Carries out a command on a grant that is named by its id alone.
     async fn change(
         &self,
@@ -231,10 +248,7 @@ impl Services {
     ) -> Result<pb::Grant, Status> {
         let owner = self.store.grant_owner(id).await.map_err(status::of_store)?;
         let customer = owner.ok_or_else(|| status::no_grant(id))?;
-        let actor = self.actor.clone();
-        let command = Command { customer: customer.clone(), actor, action };
-        let outcome = self.engine.execute(command, deadline).await;
-        Ok(shown(&customer, outcome.map_err(status::of_failure)?)?.0)
+        Ok(shown(&customer, self.carry_out(&customer, action, deadline).await?)?.0)
     }
 }
 
@@ -244,6 +258,6 @@ fn shown(customer: &Customer, outcome: Outcome) -> Result<(pb::Grant, bool), Sta
         Outcome::Grant { grant, replayed, now } => {
             Ok((convert::grant(customer, *grant, now), replayed))
         }
-        Outcome::Usage { .. } | Outcome::Booked => Err(status::unexpected(&"a grant was expected")),
+        other => Err(status::unexpected_outcome(&other)),
     }
 }

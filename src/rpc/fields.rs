@@ -2,7 +2,8 @@
 
 use std::fmt::Display;
 
-use prost_types::Timestamp as WireTimestamp;
+use chrono::TimeDelta;
+use prost_types::{Duration as WireDuration, Timestamp as WireTimestamp};
 use tonic::Status;
 
 use super::status;
@@ -61,6 +62,20 @@ impl Fields {
                 None
             }
         }
+    }
+
+    /// A time from now to a hold's deadline, cut to microseconds; None where it was left out.
+    pub(super) fn ttl(&mut self, ttl: Option<&WireDuration>) -> Option<TimeDelta> {
+        let ttl = ttl?;
+        let seconds = TimeDelta::try_seconds(ttl.seconds);
+        let micros = TimeDelta::microseconds(i64::from(ttl.nanos / 1_000));
+        let read = seconds.and_then(|seconds| seconds.checked_add(&micros));
+        let read = read.filter(|read| *read > TimeDelta::zero() && *read <= limits::HOLD_TTL_MAX);
+        if read.is_none() {
+            let most = limits::HOLD_TTL_MAX.num_hours();
+            self.fault("ttl", format_args!("must be above 0 and at most {most} hours"));
+        }
+        read
     }
 
     /// A time that must be there.

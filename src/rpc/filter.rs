@@ -4,7 +4,7 @@ use super::fields::Fields;
 use super::{convert, parse};
 use crate::domain::entry::EntryType;
 use crate::domain::grant::Status;
-use crate::domain::ids::{Customer, EventId, GrantId, ImportId, Metric};
+use crate::domain::ids::{Customer, EventId, GrantId, HoldId, ImportId, InvoiceId, Metric};
 use crate::store::export::{LedgerFilter, ReportFilter};
 use crate::store::{EntryFilter, GrantFilter};
 use crate::{limits, pb};
@@ -47,6 +47,8 @@ pub(super) fn entries(fields: &mut Fields, request: &pb::ListLedgerEntriesReques
     EntryFilter {
         grant_id: fields.take_optional("grant_id", &request.grant_id, GrantId::parse),
         event_id: fields.take_optional("event_id", &request.event_id, EventId::parse),
+        invoice_id: fields.take_optional("invoice_id", &request.invoice_id, InvoiceId::parse),
+        hold_id: fields.take_optional("hold_id", &request.hold_id, HoldId::parse),
         types: types(fields, &request.types),
         recorded_after,
         recorded_before,

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use tonic::Status;
 
 use super::fields::Fields;
-use crate::domain::amount::{Amount, SCALE};
+use crate::domain::amount::{Amount, AmountError, SCALE};
 use crate::domain::command::{
-    Action, Command, CreateGrant, GrantKey, RecordUsage, UpdateGrant, VoidGrant,
+    Action, ApplyCredits, Command, CreateGrant, Key, RecordUsage, ReverseApplication, ReverseUsage,
+    UpdateGrant, VoidGrant,
 };
 use crate::domain::currency::Currency;
 use crate::domain::grant::{Category, Notes, Priority, Scope};
-use crate::domain::ids::{Customer, EventId, GrantId, Metric, RequestId};
+use crate::domain::ids::{Customer, EventId, GrantId, InvoiceId, Metric, RequestId};
 use crate::domain::import::ImportRow;
 use crate::domain::usage::Uncovered;
 use crate::{limits, pb};
@@ -31,7 +32,7 @@ pub(super) fn create_grant(
 ) -> Result<Command, Status> {
     let mut fields = Fields::default();
     let request_id = fields.take("request_id", RequestId::parse(&request.request_id));
-    new_grant(fields, request, request_id.map(GrantKey::Request), actor)
+    new_grant(fields, request, request_id.map(Key::Request), actor)
 }
 
 /// A row of an import.
@@ -47,14 +48,14 @@ pub(super) fn import_row(
     if request.validate_only {
         fields.fault("validate_only", "must not be set in an import: the header has dry_run");
     }
-    new_grant(fields, request, Some(GrantKey::Import(row)), actor)
+    new_grant(fields, request, Some(Key::Import(row)), actor)
 }
 
 /// A grant's terms; `key` is None where its fault is noted already.
 fn new_grant(
     mut fields: Fields,
     request: pb::CreateGrantRequest,
-    key: Option<GrantKey>,
+    key: Option<Key>,
     actor: &Arc<str>,
 ) -> Result<Command, Status> {
     let customer = fields.take("customer_id", Customer::parse(&request.customer_id));
@@ -243,5 +244,81 @@ pub(super) fn record_usage(
     let metadata = request.metadata;
     let usage = RecordUsage { event_id, metric, quantity, timestamp, policy, metadata };
     let action = Action::RecordUsage(Box::new(usage));
+    Ok(Command { customer, actor: Arc::clone(actor), action })
+}
+
+/// Usage to give back.
+pub(super) fn reverse_usage(
+    request: &pb::ReverseUsageRequest,
+    actor: &Arc<str>,
+) -> Result<Command, Status> {
+    let mut fields = Fields::default();
+    let request_id = fields.take("request_id", RequestId::parse(&request.request_id));
+    let customer = fields.take("customer_id", Customer::parse(&request.customer_id));
+    let event_id = fields.take("event_id", EventId::parse(&request.event_id));
+    let quantity = fields.take_optional("quantity", &request.quantity, positive);
+    fields.reason(&request.reason);
+    let (Some(request_id), Some(customer), Some(event_id)) = (request_id, customer, event_id)
+    else {
+        return Err(fields.refuse());
+    };
+    fields.check()?;
+    let reason = request.reason.as_str().into();
+    let reverse = ReverseUsage { request_id, event_id, quantity, reason };
+    let action = Action::ReverseUsage(Box::new(reverse));
+    Ok(Command { customer, actor: Arc::clone(actor), action })
+}
+
+/// An amount above nothing, of any scope.
+fn positive(text: &str) -> Result<Amount, AmountError> {
+    Amount::parse_positive(text, SCALE)
+}
+
+/// Credits to apply to an invoice.
+pub(super) fn apply_credits(
+    request: &pb::ApplyCreditsRequest,
+    actor: &Arc<str>,
+) -> Result<Command, Status> {
+    let mut fields = Fields::default();
+    let customer = fields.take("customer_id", Customer::parse(&request.customer_id));
+    let invoice_id = fields.take("invoice_id", InvoiceId::parse(&request.invoice_id));
+    if request.currency.is_empty() {
+        fields.fault("currency", "is required");
+    }
+    let currency = fields.take_optional("currency", &request.currency, currency);
+    // Without a currency the digits are not known; any amount is then looked at.
+    let digits = currency.map_or(SCALE, Currency::digits);
+    let amount_due = fields.take("amount_due", Amount::parse(&request.amount_due, digits));
+    let applied_at = fields.time("applied_at", request.applied_at.as_ref());
+    let (Some(customer), Some(invoice_id), Some(currency), Some(amount_due)) =
+        (customer, invoice_id, currency, amount_due)
+    else {
+        return Err(fields.refuse());
+    };
+    fields.check()?;
+    let apply = ApplyCredits { invoice_id, currency, amount_due, applied_at };
+    let action = Action::ApplyCredits(Box::new(apply));
+    Ok(Command { customer, actor: Arc::clone(actor), action })
+}
+
+/// Applied credits to give back.
+pub(super) fn reverse_application(
+    request: &pb::ReverseCreditApplicationRequest,
+    actor: &Arc<str>,
+) -> Result<Command, Status> {
+    let mut fields = Fields::default();
+    let request_id = fields.take("request_id", RequestId::parse(&request.request_id));
+    let customer = fields.take("customer_id", Customer::parse(&request.customer_id));
+    let invoice_id = fields.take("invoice_id", InvoiceId::parse(&request.invoice_id));
+    let amount = fields.take_optional("amount", &request.amount, positive);
+    fields.reason(&request.reason);
+    let (Some(request_id), Some(customer), Some(invoice_id)) = (request_id, customer, invoice_id)
+    else {
+        return Err(fields.refuse());
+    };
+    fields.check()?;
+    let reason = request.reason.as_str().into();
+    let reverse = ReverseApplication { request_id, invoice_id, amount, reason };
+    let action = Action::ReverseApplication(Box::new(reverse));
     Ok(Command { customer, actor: Arc::clone(actor), action })
 }

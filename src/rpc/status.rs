@@ -7,6 +7,9 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 use uuid::Uuid;
 
+use crate::domain::amount::AmountError;
+use crate::domain::command::Outcome;
+use crate::domain::hold::Ending;
 use crate::domain::ids::GrantId;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
@@ -94,6 +97,18 @@ pub(super) fn no_event(event_id: &str) -> Status {
     not_found(reason, "credits.v1.UsageEvent", event_id, "no such usage event")
 }
 
+/// NOT_FOUND for a credit application.
+pub(super) fn no_application(invoice_id: &str) -> Status {
+    let reason = ErrorReason::ApplicationNotFound;
+    let message = "no credits were applied to this invoice";
+    not_found(reason, "credits.v1.CreditApplication", invoice_id, message)
+}
+
+/// NOT_FOUND for a hold.
+pub(super) fn no_hold(hold_id: &str) -> Status {
+    not_found(ErrorReason::HoldNotFound, "credits.v1.Hold", hold_id, "no such hold")
+}
+
 /// FAILED_PRECONDITION for a test clock told to go back.
 pub(super) fn clock_backwards(now: Timestamp) -> Status {
     with_metadata(
@@ -124,6 +139,16 @@ pub(super) fn unexpected(what: &dyn std::fmt::Display) -> Status {
     let id = Uuid::now_v7();
     tracing::error!(%id, error = %what, "a call failed");
     internal(id)
+}
+
+/// INTERNAL for figures that left the exact range, which sound ones never do.
+pub(super) fn of_arithmetic(error: AmountError) -> Status {
+    unexpected(&error)
+}
+
+/// INTERNAL for a command that came to something that it never comes to.
+pub(super) fn unexpected_outcome(outcome: &Outcome) -> Status {
+    unexpected(&format_args!("an outcome of another kind: {outcome:?}"))
 }
 
 /// What the engine says.
@@ -164,6 +189,26 @@ pub(super) fn of_refusal(refusal: Refusal) -> Status {
             status(Code::AlreadyExists, message, ErrorReason::RequestIdReused)
         }
         Refusal::EventIdReused => status(Code::AlreadyExists, message, ErrorReason::EventIdReused),
+        Refusal::InvoiceAlreadyApplied => {
+            status(Code::AlreadyExists, message, ErrorReason::InvoiceAlreadyApplied)
+        }
+        Refusal::HoldIdReused => status(Code::AlreadyExists, message, ErrorReason::HoldIdReused),
+        Refusal::EventNotFound(id) => no_event(id.as_str()),
+        Refusal::ApplicationNotFound(id) => no_application(id.as_str()),
+        Refusal::HoldNotFound(id) => no_hold(id.as_str()),
+        Refusal::HoldNotOpen(ending) => with_metadata(
+            Code::FailedPrecondition,
+            message,
+            ErrorReason::HoldNotOpen,
+            [("status", ended(&ending).to_owned())],
+        ),
+        Refusal::ReversalExceeds { requested, left } => with_metadata(
+            Code::FailedPrecondition,
+            message,
+            ErrorReason::ReversalExceeds,
+            [("requested", requested), ("left", left)],
+        ),
+        Refusal::TooManyOpenHolds { limit } => limit_exceeded("open_holds", limit, message),
         Refusal::InsufficientCredits { requested, available } => with_metadata(
             Code::FailedPrecondition,
             message,
@@ -178,6 +223,14 @@ pub(super) fn of_refusal(refusal: Refusal) -> Status {
             status(Code::FailedPrecondition, message, ErrorReason::TimestampOutOfWindow)
         }
         Refusal::Arithmetic(error) => unexpected(&error),
+    }
+}
+
+fn ended(ending: &Ending) -> &'static str {
+    match ending {
+        Ending::Settled { .. } => "SETTLED",
+        Ending::Released => "RELEASED",
+        Ending::Expired => "EXPIRED",
     }
 }
 

@@ -9,7 +9,7 @@ use super::usage_stream::UsageStream;
 use super::{Services, convert, deadline, parse, status, stream};
 use crate::domain::amount::{Amount, SCALE};
 use crate::domain::command::Outcome;
-use crate::domain::drawdown::{Draw, Verdict};
+use crate::domain::drawdown::{Draw, Purpose, Verdict};
 use crate::domain::ids::{Customer, EventId, GrantId, Metric};
 use crate::domain::usage::{Allocation, UsageEvent};
 use crate::pb::usage_service_server::UsageService;
@@ -46,41 +46,61 @@ impl UsageService for Services {
 
     async fn reverse_usage(
         &self,
-        _request: Request<pb::ReverseUsageRequest>,
+        request: Request<pb::ReverseUsageRequest>,
     ) -> Answer<pb::ReverseUsageResponse> {
-        Err(Status::unimplemented("not yet"))
+        let deadline = deadline::of(request.metadata());
+        let command = parse::reverse_usage(request.get_ref(), &self.actor)?;
+        let customer = command.customer.clone();
+        let outcome = self.engine.execute(command, deadline).await.map_err(status::of_failure)?;
+        match outcome {
+            Outcome::UsageReversed { event, reversal, replayed } => {
+                let event = convert::usage_event(&customer, &event);
+                Ok(Response::new(pb::ReverseUsageResponse {
+                    event: Some(event.map_err(status::of_arithmetic)?),
+                    restored: reversal.restored.to_string(),
+                    forfeited: reversal.forfeited.to_string(),
+                    uncovered_reversed: reversal.uncovered.to_string(),
+                    replayed,
+                }))
+            }
+            other => Err(status::unexpected_outcome(&other)),
+        }
     }
 
     async fn create_hold(
         &self,
-        _request: Request<pb::CreateHoldRequest>,
+        request: Request<pb::CreateHoldRequest>,
     ) -> Answer<pb::CreateHoldResponse> {
-        Err(Status::unimplemented("not yet"))
+        let deadline = deadline::of(request.metadata());
+        self.hold(request.get_ref(), deadline).await.map(Response::new)
     }
 
     async fn extend_hold(
         &self,
-        _request: Request<pb::ExtendHoldRequest>,
+        request: Request<pb::ExtendHoldRequest>,
     ) -> Answer<pb::ExtendHoldResponse> {
-        Err(Status::unimplemented("not yet"))
+        let deadline = deadline::of(request.metadata());
+        self.extend(request.get_ref(), deadline).await.map(Response::new)
     }
 
     async fn settle_hold(
         &self,
-        _request: Request<pb::SettleHoldRequest>,
+        request: Request<pb::SettleHoldRequest>,
     ) -> Answer<pb::SettleHoldResponse> {
-        Err(Status::unimplemented("not yet"))
+        let deadline = deadline::of(request.metadata());
+        self.settle(request.get_ref(), deadline).await.map(Response::new)
     }
 
     async fn release_hold(
         &self,
-        _request: Request<pb::ReleaseHoldRequest>,
+        request: Request<pb::ReleaseHoldRequest>,
     ) -> Answer<pb::ReleaseHoldResponse> {
-        Err(Status::unimplemented("not yet"))
+        let deadline = deadline::of(request.metadata());
+        self.release(request.get_ref(), deadline).await.map(Response::new)
     }
 
-    async fn get_hold(&self, _request: Request<pb::GetHoldRequest>) -> Answer<pb::GetHoldResponse> {
-        Err(Status::unimplemented("not yet"))
+    async fn get_hold(&self, request: Request<pb::GetHoldRequest>) -> Answer<pb::GetHoldResponse> {
+        self.hold_as_of_now(request.get_ref()).await.map(Response::new)
     }
 
     async fn stream_usage(
@@ -107,9 +127,9 @@ impl UsageService for Services {
         fields.check()?;
         let account = self.store.whole_account(&customer).await.map_err(status::of_store)?;
         let at = timestamp.unwrap_or(account.now());
-        account.check_window(at).map_err(status::of_refusal)?;
+        account.check_not_ahead(at).map_err(status::of_refusal)?;
         let (now, windows) = (account.now(), account.windows());
-        let draw = Draw { metric: &metric, quantity, at, now, windows };
+        let draw = Draw { purpose: Purpose::Usage(&metric), quantity, at, now, windows };
         preview(&draw, &account).map(Response::new).map_err(|error| status::unexpected(&error))
     }
 
@@ -179,16 +199,14 @@ pub(super) fn bytes_of(customer: &Customer, event: &UsageEvent) -> usize {
         + texts
         + customer.external_id.len()
         + pairs.sum::<usize>()
-        + event.allocations.len() * ALLOCATION_BYTES
+        + event.taken.len() * ALLOCATION_BYTES
 }
 
 /// A recorded event, and whether it had been recorded before.
 pub(super) fn recorded(outcome: &Outcome) -> Result<(&UsageEvent, bool), Status> {
     match outcome {
         Outcome::Usage { event, duplicate } => Ok((event, *duplicate)),
-        Outcome::Grant { .. } | Outcome::Booked => {
-            Err(status::unexpected(&"a usage event was expected"))
-        }
+        other => Err(status::unexpected_outcome(other)),
     }
 }
 

@@ -9,13 +9,13 @@ use uuid::Uuid;
 
 use super::Store;
 use super::batch::{self, Wanted};
-use super::clock::Clock;
 use super::error::{Error, Result};
-use super::rows::{GrantRow, GrantSqlType, grant_columns};
+use super::rows::{GrantRow, GrantSqlType, HoldRow, HoldSqlType, grant_columns, hold_columns};
 use super::statement::Statement;
 use crate::domain::account::{Account, Standing};
 use crate::domain::command::Command;
 use crate::domain::grant::Grant;
+use crate::domain::hold::Hold;
 use crate::domain::ids::Customer;
 use crate::domain::time::Timestamp;
 
@@ -29,8 +29,39 @@ type Columns = (
     Nullable<Timestamptz>,
     Timestamptz,
     Nullable<GrantSqlType>,
+    Nullable<HoldSqlType>,
 );
-type Row = (Uuid, Option<i64>, Option<i64>, Option<Timestamp>, Timestamp, Option<GrantRow>);
+type Row = (
+    Uuid,
+    Option<i64>,
+    Option<i64>,
+    Option<Timestamp>,
+    Timestamp,
+    Option<GrantRow>,
+    Option<HoldRow>,
+);
+
+/// Customers, and rows of two kinds: grants, and of the open holds those that have fallen due and
+/// those that fall due next. (No other hold changes what a read shows: what is held is among a
+/// grant's figures.) OFFSET keeps the planner from turning the look-ups into a join.
+macro_rules! accounts_with {
+    ($grants:literal) => {
+        concat!(
+            ") AS y(ids, test_now) CROSS JOIN t CROSS JOIN LATERAL unnest(y.ids) AS x(id) \
+             LEFT JOIN customers c ON c.id = x.id CROSS JOIN (VALUES (1), (2)) AS k(kind) \
+             LEFT JOIN LATERAL (SELECT * FROM grants \
+               WHERE k.kind = 1 AND customer_id = c.id ",
+            $grants,
+            " OFFSET 0) g ON true \
+             LEFT JOIN LATERAL (SELECT * FROM holds \
+               WHERE k.kind = 2 AND customer_id = c.id AND status = 'open' \
+               AND expires_at <= coalesce((SELECT n.expires_at FROM holds n \
+                 WHERE n.customer_id = c.id AND n.status = 'open' \
+                 AND n.expires_at > greatest(c.recorded_at, coalesce(y.test_now, t.now)) \
+                 ORDER BY n.expires_at LIMIT 1), 'infinity') OFFSET 0) h ON true"
+        )
+    };
+}
 
 /// Accounts of one snapshot, as of now, with everything due booked.
 pub struct Accounts {
@@ -54,13 +85,7 @@ impl Store {
     /// # Errors
     /// As the database says.
     pub async fn accounts(&self, customers: &[Customer]) -> Result<Accounts> {
-        // OFFSET keeps the planner from turning the look-ups into a join.
-        self.read_accounts::<ReadAccounts>(
-            customers,
-            ") AS x(id) LEFT JOIN customers c ON c.id = x.id LEFT JOIN LATERAL \
-             (SELECT * FROM grants WHERE customer_id = c.id AND open OFFSET 0) g ON true",
-        )
-        .await
+        self.read_accounts::<ReadAccounts>(customers, accounts_with!("AND open")).await
     }
 
     /// The account with every grant the customer ever had, for explanations.
@@ -68,12 +93,8 @@ impl Store {
     /// # Errors
     /// As the database says.
     pub async fn whole_account(&self, customer: &Customer) -> Result<Account> {
-        let read = self.read_accounts::<AllGrants>(
-            std::slice::from_ref(customer),
-            ") AS x(id) LEFT JOIN customers c ON c.id = x.id LEFT JOIN LATERAL \
-             (SELECT * FROM grants WHERE customer_id = c.id OFFSET 0) g ON true",
-        );
-        only(read.await?)
+        let customers = std::slice::from_ref(customer);
+        only(self.read_accounts::<AllGrants>(customers, accounts_with!("")).await?)
     }
 
     /// One statement, so that revisions and grants are of one snapshot.
@@ -83,13 +104,17 @@ impl Store {
         tables: &'static str,
     ) -> Result<Accounts> {
         let keys: Vec<Uuid> = customers.iter().map(|customer| customer.key).collect();
+        let test_now = self.clock.test_now();
         let statement = Statement::<Id, Columns, _>::new(
             concat!(
-                "SELECT x.id, c.revision, c.version, c.recorded_at, clock_timestamp(), ",
+                "WITH t AS MATERIALIZED (SELECT clock_timestamp() AS now) \
+                 SELECT x.id, c.revision, c.version, c.recorded_at, t.now, ",
                 grant_columns!(),
-                " FROM unnest("
+                ", ",
+                hold_columns!(),
+                " FROM (SELECT "
             ),
-            keys.into_sql::<Array<SqlUuid>>(),
+            (keys.into_sql::<Array<SqlUuid>>(), test_now.into_sql::<Nullable<Timestamptz>>()),
             tables,
         );
         let mut conn = self.readers.get().await?;
@@ -97,8 +122,9 @@ impl Store {
         drop(conn);
         let mut standings = HashMap::new();
         let mut grants: HashMap<Uuid, Vec<Grant>> = HashMap::new();
+        let mut holds: HashMap<Uuid, Vec<Hold>> = HashMap::new();
         let mut clock = None;
-        for (key, revision, version, recorded_at, now, grant) in rows {
+        for (key, revision, version, recorded_at, now, grant, hold) in rows {
             clock = clock.max(Some(now));
             if let (Some(revision), Some(version), Some(recorded_at)) =
                 (revision, version, recorded_at)
@@ -108,17 +134,18 @@ impl Store {
             if let Some(grant) = grant {
                 grants.entry(key).or_default().push(grant.try_into()?);
             }
+            if let Some(hold) = hold {
+                holds.entry(key).or_default().push(hold.try_into()?);
+            }
         }
-        let clock = match &self.clock {
-            Clock::Test(clock) => clock.now(),
-            Clock::Database => clock.ok_or_else(|| Error::corrupt("no clock"))?,
-        };
+        let clock = test_now.or(clock).ok_or_else(|| Error::corrupt("no clock"))?;
         let mut accounts = Vec::with_capacity(customers.len());
         for customer in customers {
             let mut account = match standings.remove(&customer.key) {
                 Some(standing) => {
                     let grants = grants.remove(&customer.key).unwrap_or_default();
-                    Account::known(customer.clone(), self.windows, standing, grants)
+                    let holds = holds.remove(&customer.key).unwrap_or_default();
+                    Account::known(customer.clone(), self.windows, standing, grants, holds)
                 }
                 None => Account::unknown(customer.clone(), self.windows),
             };

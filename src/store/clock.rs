@@ -64,6 +64,15 @@ impl TestClock {
 }
 
 impl Clock {
+    /// What the test clock shows; None where it is the database's.
+    #[must_use]
+    pub(super) fn test_now(&self) -> Option<Timestamp> {
+        match self {
+            Self::Database => None,
+            Self::Test(clock) => Some(clock.now()),
+        }
+    }
+
     /// Reads `now`. Of the database it is `clock_timestamp()` and not `now()`: a transaction
     /// begins before it waits for its locks.
     ///

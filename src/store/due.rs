@@ -1,12 +1,15 @@
 //! What time is about to bring.
 
 use diesel::dsl::min;
+use diesel::dsl::sql;
+use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use diesel_async::RunQueryDsl;
 
 use super::Store;
 use super::error::Result;
-use super::schema::{customers, grants};
+use super::schema::{customers, grants, holds};
 use crate::domain::ids::Customer;
 use crate::domain::time::Timestamp;
 
@@ -21,6 +24,11 @@ pub struct Due {
     pub next: Option<Timestamp>,
     /// The instant of the look.
     pub now: Timestamp,
+}
+
+/// Written out, so that the index of open holds serves.
+fn is_open() -> SqlLiteral<Bool> {
+    sql("holds.status = 'open'")
 }
 
 impl Store {
@@ -39,15 +47,34 @@ impl Store {
             .select(customers::external_id)
             .load(&mut conn)
             .await?;
-        let full = i64::try_from(found.len()).is_ok_and(|found| found >= limit);
+        let of_holds: Vec<String> = holds::table
+            .inner_join(customers::table.on(customers::id.eq(holds::customer_id)))
+            .filter(is_open())
+            .filter(holds::expires_at.le(now))
+            .order(holds::expires_at)
+            .limit(limit)
+            .select(customers::external_id)
+            .load(&mut conn)
+            .await?;
+        let is_full =
+            |found: &[String]| i64::try_from(found.len()).is_ok_and(|found| found >= limit);
+        let full = is_full(&found) || is_full(&of_holds);
+        found.extend(of_holds);
         found.sort_unstable();
         found.dedup();
-        let next = grants::table
+        let next_grant: Option<Timestamp> = grants::table
             .filter(grants::due_at.gt(now))
             .select(min(grants::due_at))
             .first(&mut conn)
             .await?;
+        let next_hold: Option<Timestamp> = holds::table
+            .filter(is_open())
+            .filter(holds::expires_at.gt(now))
+            .select(min(holds::expires_at))
+            .first(&mut conn)
+            .await?;
         let customers = found.iter().map(|id| Customer::stored(id)).collect();
+        let next = next_grant.into_iter().chain(next_hold).min();
         Ok(Due { customers, full, next, now })
     }
 }

@@ -2,13 +2,14 @@
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Bool, Nullable, Numeric, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
+use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::Store;
 use super::error::Result;
-use super::rows::GrantRow;
+use super::rows::{GrantRow, due_release};
 use super::schema::{customers, grants};
 use crate::domain::currency::Currency;
 use crate::domain::grant::{Grant, Status};
@@ -49,7 +50,36 @@ pub struct GrantFilter {
     pub created_before: Option<Timestamp>,
 }
 
-type Owned = (GrantRow, String, Timestamp);
+type Owned = (GrantRow, String, Timestamp, Option<Decimal>, Option<Timestamp>);
+
+/// What holds whose deadlines have come give back to a grant: how much, and by when. For a grant of
+/// which nothing is held, no hold is looked for.
+macro_rules! due_release {
+    ($type:ty, $figure:literal, $clock:expr) => {
+        sql::<Nullable<$type>>(concat!(
+            "CASE WHEN grants.held > 0 THEN (SELECT ",
+            $figure,
+            " FROM holds h CROSS JOIN LATERAL unnest(h.grant_ids, h.amounts) \
+             AS s(grant_id, amount) WHERE h.customer_id = grants.customer_id \
+             AND h.status = 'open' AND s.grant_id = grants.id \
+             AND h.expires_at <= greatest(customers.recorded_at, "
+        ))
+        .bind::<Timestamptz, _>($clock)
+        .sql(")) END")
+    };
+}
+/// The columns of [`Owned`].
+macro_rules! owned_columns {
+    ($clock:expr) => {
+        (
+            GrantRow::as_select(),
+            customers::external_id,
+            customers::recorded_at,
+            due_release!(Numeric, "sum(s.amount)", $clock),
+            due_release!(Timestamptz, "max(h.expires_at)", $clock),
+        )
+    };
+}
 
 impl Store {
     /// A grant by its id.
@@ -62,7 +92,7 @@ impl Store {
         let row: Option<Owned> = grants::table
             .inner_join(customers::table.on(customers::id.eq(grants::customer_id)))
             .filter(grants::id.eq(id.0))
-            .select((GrantRow::as_select(), customers::external_id, customers::recorded_at))
+            .select(owned_columns!(now))
             .first(&mut conn)
             .await
             .optional()?;
@@ -99,7 +129,7 @@ impl Store {
         let now = self.clock.read(&conn).await?;
         let mut query = grants::table
             .inner_join(customers::table.on(customers::id.eq(grants::customer_id)))
-            .select((GrantRow::as_select(), customers::external_id, customers::recorded_at))
+            .select(owned_columns!(now))
             .order((grants::created_at, grants::id))
             .limit(limit)
             .into_boxed();
@@ -164,8 +194,11 @@ fn status_name(status: Status) -> &'static str {
     }
 }
 
-fn owned((row, external_id, recorded_at): Owned, clock: Timestamp) -> Result<OwnedGrant> {
+fn owned(
+    (row, external_id, recorded_at, amount, last): Owned,
+    clock: Timestamp,
+) -> Result<OwnedGrant> {
     let now = clock.max(recorded_at);
-    let grant = Grant::try_from(row)?.at(now)?;
+    let grant = Grant::try_from(row)?.at(now, due_release(amount, last)?)?;
     Ok(OwnedGrant { customer: Customer::stored(&external_id), grant, now })
 }

@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -14,7 +15,7 @@ use super::schema::{ledger_entries, usage_events};
 use super::statement::Statement;
 use crate::domain::currency::Currency;
 use crate::domain::entry::{Entry, EntryType};
-use crate::domain::ids::{Customer, EventId, GrantId};
+use crate::domain::ids::{Customer, EventId, GrantId, HoldId, InvoiceId};
 use crate::domain::import::ImportRow;
 use crate::domain::time::Timestamp;
 
@@ -25,8 +26,12 @@ struct GrantTerms;
 pub struct EntryFilter {
     /// On this grant.
     pub grant_id: Option<GrantId>,
-    /// Caused by this usage event.
+    /// Caused by this usage event, by its being recorded or reversed.
     pub event_id: Option<EventId>,
+    /// Caused by this invoice, by credits being applied to it or reversed.
+    pub invoice_id: Option<InvoiceId>,
+    /// Caused by this hold, its settlement included.
+    pub hold_id: Option<HoldId>,
     /// Of one of these types; None = of any.
     pub types: Option<Vec<EntryType>>,
     /// Recorded from, inclusive.
@@ -79,14 +84,14 @@ impl Store {
             query = query.filter(e::grant_id.eq(grant_id.0));
         }
         if let Some(event_id) = &filter.event_id {
-            let range: Option<(Option<i64>, Option<i64>)> = usage_events::table
-                .find((customer.key, event_id.as_str()))
-                .select((usage_events::first_sequence, usage_events::last_sequence))
-                .first(&mut conn)
-                .await
-                .optional()?;
-            let Some((Some(first), Some(last))) = range else { return Ok(Vec::new()) };
-            query = query.filter(e::sequence.between(first, last));
+            let sequences = sequences_of(&mut conn, customer, event_id).await?;
+            query = query.filter(e::sequence.eq_any(sequences));
+        }
+        if let Some(invoice_id) = &filter.invoice_id {
+            query = query.filter(e::invoice_id.eq(invoice_id.as_str()));
+        }
+        if let Some(hold_id) = &filter.hold_id {
+            query = query.filter(e::hold_id.eq(hold_id.as_str()));
         }
         if let Some(types) = &filter.types {
             query = query.filter(e::kind.eq_any(types.iter().map(|kind| entry_type_name(*kind))));
@@ -106,6 +111,36 @@ impl Store {
         });
         listed.collect()
     }
+}
+
+/// The entries that an event caused: a range of what it took, and, by their index, what came of
+/// reversals.
+async fn sequences_of(
+    conn: &mut AsyncPgConnection,
+    customer: &Customer,
+    event_id: &EventId,
+) -> Result<Vec<i64>> {
+    use ledger_entries as e;
+    let range: Option<(Option<i64>, Option<i64>)> = usage_events::table
+        .find((customer.key, event_id.as_str()))
+        .select((usage_events::first_sequence, usage_events::last_sequence))
+        .first(conn)
+        .await
+        .optional()?;
+    let mut sequences: Vec<i64> = match range {
+        Some((Some(first), Some(last))) => (first..=last).collect(),
+        _ => Vec::new(),
+    };
+    let later: Vec<i64> = e::table
+        .filter(e::customer_id.eq(customer.key))
+        .filter(e::event_id.eq(event_id.as_str()))
+        // As the index has it.
+        .filter(sql::<Bool>("type NOT IN ('consumed', 'expiration_reclaimed')"))
+        .select(e::sequence)
+        .load(conn)
+        .await?;
+    sequences.extend(later);
+    Ok(sequences)
 }
 
 /// What an entry shows of its grant.

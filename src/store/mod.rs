@@ -17,6 +17,7 @@ mod ledger;
 mod listen;
 pub mod postgres;
 pub mod private;
+mod promises;
 mod rows;
 mod schema;
 mod statement;

@@ -58,6 +58,7 @@ diesel::table! {
         timestamp_given -> Bool,
         reject -> Bool,
         metadata -> Nullable<Jsonb>,
+        hold_id -> Nullable<Text>,
     }
 }
 
@@ -78,6 +79,27 @@ diesel::table! {
         actor -> Text,
         occurred_at -> Timestamptz,
         recorded_at -> Timestamptz,
+        invoice_id -> Nullable<Text>,
+        hold_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    holds (customer_id, hold_id) {
+        customer_id -> Uuid,
+        hold_id -> Text,
+        metric -> Text,
+        quantity -> Numeric,
+        ttl_micros -> BigInt,
+        allow_partial -> Bool,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        grant_ids -> Array<Uuid>,
+        amounts -> Array<Numeric>,
+        status -> Text,
+        settled -> Numeric,
+        event_id -> Nullable<Text>,
+        ended_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -87,8 +109,13 @@ diesel::table! {
         request_id -> Text,
         payload -> Uuid,
         effective_at -> Nullable<Timestamptz>,
-        grant_id -> Uuid,
+        grant_id -> Nullable<Uuid>,
         recorded_at -> Timestamptz,
+        event_id -> Nullable<Text>,
+        invoice_id -> Nullable<Text>,
+        restored -> Nullable<Numeric>,
+        forfeited -> Nullable<Numeric>,
+        uncovered_reversed -> Nullable<Numeric>,
     }
 }
 
@@ -111,4 +138,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     ledger_entries,
     requests,
     import_rows,
+    holds,
 );

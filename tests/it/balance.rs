@@ -81,6 +81,7 @@ async fn filters_count_what_could_pay() {
             ("", "", vec!["1", "8.00", "2", "4", "16.00"], vec!["1", "8.00"]),
         ] {
             let request = pb::GetBalanceRequest {
+                as_of: None,
                 customer_id: "acme".into(),
                 metric: metric.into(),
                 currency: currency.into(),

@@ -6,7 +6,7 @@ mod statements;
 use chrono::{DateTime, TimeDelta, Utc};
 use creditd::domain::amount::Amount;
 use creditd::domain::command::{
-    Action, Command, CreateGrant, GrantKey, Outcome, RecordUsage, UpdateGrant, VoidGrant,
+    Action, Command, CreateGrant, Key, Outcome, RecordUsage, UpdateGrant, VoidGrant,
 };
 use creditd::domain::grant::{Category, Metadata, Notes, Priority, Scope};
 use creditd::domain::ids::{Customer, EventId, GrantId, ImportId, Metric, RequestId};
@@ -141,7 +141,7 @@ impl Script {
             match &mut command.action {
                 Action::CreateGrant(create) => match &create.key {
                     // A row names what it made among all customers.
-                    GrantKey::Import(_) if self.rng.random_bool(0.7) => command.customer = customer,
+                    Key::Import(_) if self.rng.random_bool(0.7) => command.customer = customer,
                     _ => create.amount = amount,
                 },
                 Action::RecordUsage(usage) => usage.quantity = amount,
@@ -214,13 +214,13 @@ fn customer(number: u32) -> Customer {
     Customer::parse(&format!("customer-{number}")).expect("an id")
 }
 
-fn request(number: impl std::fmt::Display) -> GrantKey {
-    GrantKey::Request(RequestId::parse(&format!("r{number}")).expect("an id"))
+fn request(number: impl std::fmt::Display) -> Key {
+    Key::Request(RequestId::parse(&format!("r{number}")).expect("an id"))
 }
 
-fn row(import_id: &str, number: usize) -> GrantKey {
+fn row(import_id: &str, number: usize) -> Key {
     let import_id = ImportId::parse(import_id).expect("an id");
-    GrantKey::Import(ImportRow { import_id, row: i64::try_from(number).expect("a row") + 1 })
+    Key::Import(ImportRow { import_id, row: i64::try_from(number).expect("a row") + 1 })
 }
 
 fn metric(name: &str) -> Metric {
@@ -345,7 +345,7 @@ fn imported(of: &Customer, import_id: &str, number: u32) -> Command {
     creation_by(key, GrantId(Uuid::now_v7()), of)
 }
 
-fn creation_by(key: GrantKey, grant_id: GrantId, of: &Customer) -> Command {
+fn creation_by(key: Key, grant_id: GrantId, of: &Customer) -> Command {
     let create = CreateGrant {
         key,
         grant_id,

@@ -1,12 +1,14 @@
 //! Booking: the one place where a grant's figures change and a ledger entry comes to be.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{Account, Dirt, Slot};
 use crate::domain::amount::{Amount, AmountError};
-use crate::domain::entry::{ACTOR_TIME, Entry, EntryType, RuleChange};
-use crate::domain::grant::Figures;
-use crate::domain::ids::EventId;
+use crate::domain::drawdown::Plan;
+use crate::domain::entry::{Entry, EntryType, RuleChange};
+use crate::domain::figures::Figures;
+use crate::domain::ids::{EventId, HoldId, InvoiceId};
 use crate::domain::time::Timestamp;
 
 /// A movement on one grant, worked out but not booked: all that can fail has been done.
@@ -18,29 +20,105 @@ pub(super) struct Posting {
     held_amount: Amount,
 }
 
-impl Posting {
+/// Movements worked out one after another, none of them booked yet.
+pub(super) struct Draft<'a> {
+    slots: &'a [Slot],
+    /// What grants will have that the draft has moved.
+    moved: HashMap<usize, Figures>,
+    postings: Vec<Posting>,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn of(account: &'a Account) -> Self {
+        Self { slots: &account.slots, moved: HashMap::new(), postings: Vec::new() }
+    }
+
+    /// Moves a grant's figures.
+    ///
     /// # Errors
-    /// [`AmountError::OutOfRange`], never for sound figures.
-    pub(super) fn new(
+    /// Those of `change`; [`AmountError::OutOfRange`], never for sound figures.
+    pub(super) fn post(
+        &mut self,
         index: usize,
         kind: EntryType,
-        before: &Figures,
-        after: Figures,
-    ) -> Result<Self, AmountError> {
-        Ok(Self {
+        change: impl FnOnce(Figures) -> Result<Figures, AmountError>,
+    ) -> Result<(), AmountError> {
+        let before = self.moved.get(&index).copied();
+        let before = before.unwrap_or(self.slots[index].grant.figures);
+        let after = change(before)?;
+        self.moved.insert(index, after);
+        self.postings.push(Posting {
             index,
             kind,
             after,
             amount: after.remaining.minus(before.remaining)?,
             held_amount: after.held.minus(before.held)?,
-        })
+        });
+        Ok(())
+    }
+
+    /// Takes what was planned, as entries of this type.
+    ///
+    /// # Errors
+    /// [`AmountError::OutOfRange`], never for sound figures.
+    pub(super) fn take(&mut self, plan: &Plan, kind: EntryType) -> Result<(), AmountError> {
+        for slice in &plan.slices {
+            if slice.reclaim {
+                let kind = EntryType::ExpirationReclaimed;
+                self.post(slice.index, kind, |figures| figures.reclaim(slice.take))?;
+            }
+            self.post(slice.index, kind, |figures| figures.consume(slice.take))?;
+        }
+        Ok(())
+    }
+
+    /// Loses what has come free of a grant, where it was voided or has expired; whether it did.
+    ///
+    /// # Errors
+    /// [`AmountError::OutOfRange`], never for sound figures.
+    pub(super) fn lose(&mut self, index: usize, expired: bool) -> Result<bool, AmountError> {
+        if self.slots[index].grant.voided.is_some() {
+            self.post(index, EntryType::Voided, Figures::void)?;
+        } else if expired {
+            self.post(index, EntryType::Expired, Figures::expire)?;
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// Gives back what a hold had set aside.
+    ///
+    /// # Errors
+    /// [`AmountError::OutOfRange`], never for sound figures.
+    pub(super) fn release(
+        &mut self,
+        index: usize,
+        amount: Amount,
+        expired: bool,
+    ) -> Result<(), AmountError> {
+        self.post(index, EntryType::HoldReleased, |figures| figures.release(amount))?;
+        self.lose(index, expired).map(drop)
+    }
+
+    /// How many movements there are so far.
+    pub(super) fn postings(&self) -> usize {
+        self.postings.len()
+    }
+
+    /// The movements, to be booked.
+    pub(super) fn finish(self) -> Vec<Posting> {
+        self.postings
     }
 }
 
 /// Why, by whom and when a posting was made.
+#[derive(Clone)]
 pub(super) struct Cause {
     pub actor: Arc<str>,
     pub event_id: Option<EventId>,
+    pub invoice_id: Option<InvoiceId>,
+    pub hold_id: Option<HoldId>,
     pub reason: Option<Arc<str>>,
     pub change: Option<RuleChange>,
     pub occurred_at: Timestamp,
@@ -53,6 +131,8 @@ impl Cause {
         Self {
             actor: Arc::clone(actor),
             event_id: None,
+            invoice_id: None,
+            hold_id: None,
             reason: None,
             change: None,
             occurred_at: now,
@@ -62,8 +142,36 @@ impl Cause {
 }
 
 impl Account {
+    /// Books one movement of one grant.
+    ///
+    /// # Errors
+    /// Those of `change`; [`AmountError::OutOfRange`], never for sound figures.
+    pub(super) fn book_one(
+        &mut self,
+        index: usize,
+        kind: EntryType,
+        change: impl FnOnce(Figures) -> Result<Figures, AmountError>,
+        cause: &Cause,
+    ) -> Result<(), AmountError> {
+        let mut draft = Draft::of(self);
+        draft.post(index, kind, change)?;
+        let postings = draft.finish();
+        self.book_all(&postings, cause);
+        Ok(())
+    }
+
+    /// Books postings, and says which entries they became; None of none.
+    pub(super) fn book_all(&mut self, postings: &[Posting], cause: &Cause) -> Option<(i64, i64)> {
+        let first = self.revision + 1;
+        for posting in postings {
+            self.book(posting, cause);
+        }
+        self.record_at(cause.recorded_at);
+        (!postings.is_empty()).then_some((first, self.revision))
+    }
+
     /// Books a posting: the grant's figures, and the entry that tells of it.
-    pub(super) fn book(&mut self, posting: &Posting, cause: &Cause) {
+    fn book(&mut self, posting: &Posting, cause: &Cause) {
         let slot = &mut self.slots[posting.index];
         slot.grant.figures = posting.after;
         slot.grant.updated_at = cause.recorded_at;
@@ -79,71 +187,18 @@ impl Account {
             held_amount: posting.held_amount,
             held_after: posting.after.held,
             event_id: cause.event_id.clone(),
+            invoice_id: cause.invoice_id.clone(),
+            hold_id: cause.hold_id.clone(),
             reason: cause.reason.clone(),
             change: cause.change,
             actor: Arc::clone(&cause.actor),
             occurred_at: cause.occurred_at,
             recorded_at: cause.recorded_at,
         });
-        self.record_at(cause.recorded_at);
     }
 
     /// Notes the instant of the last thing recorded.
     pub(super) fn record_at(&mut self, at: Timestamp) {
         self.recorded_at = Some(self.recorded_at.map_or(at, |last| last.max(at)));
-    }
-
-    /// Books what time has brought by `now`, in the order of the due instants.
-    pub(super) fn book_due(&mut self) -> Result<(), AmountError> {
-        let mut due = Vec::new();
-        for (index, slot) in self.slots.iter().enumerate() {
-            if let Some(at) = slot.grant.expires_at
-                && slot.grant.is_due(self.now)?
-            {
-                due.push((at, slot.grant.sequence, index));
-            }
-        }
-        due.sort_unstable();
-        for (at, _, index) in due {
-            let before = self.slots[index].grant.figures;
-            let posting = Posting::new(index, EntryType::Expired, &before, before.expire()?)?;
-            // The instant at which it fell due, whenever somebody comes to book it; an account
-            // that recorded something later keeps its time running forward.
-            let recorded_at = self.recorded_at.map_or(at, |last| last.max(at));
-            self.book(
-                &posting,
-                &Cause { occurred_at: at, ..Cause::call(&ACTOR_TIME.into(), recorded_at) },
-            );
-        }
-        self.close_past_late_window();
-        Ok(())
-    }
-
-    /// Marks the rows of grants that wait for the end of their late window, so that their next due
-    /// instant is written anew: it was worked out with the window of then, and that of now may be
-    /// longer.
-    pub(super) fn renew_due(&mut self) {
-        let now = self.now;
-        let waiting = |slot: &&mut Slot| slot.open && slot.grant.is_past(now);
-        for slot in self.slots.iter_mut().filter(waiting) {
-            slot.dirt = slot.dirt.max(Dirt::Figures);
-        }
-    }
-
-    /// Marks the rows of grants that no late event can reach any more, so that they are closed.
-    fn close_past_late_window(&mut self) {
-        let (now, windows) = (self.now, self.windows);
-        let mut closed = None;
-        for slot in self.slots.iter_mut().filter(|slot| slot.open) {
-            let end = slot.grant.closes_at(&windows);
-            if let Some(end) = end.filter(|_| !slot.grant.is_open(now, &windows)) {
-                slot.dirt = slot.dirt.max(Dirt::Figures);
-                closed = closed.max(Some(end));
-            }
-        }
-        // What is closed stays closed, even if the database's clock should step back.
-        if let Some(end) = closed {
-            self.record_at(end);
-        }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::booking::{Cause, Posting};
-use super::{Account, Dirt, KeyRecord, Slot};
-use crate::domain::command::{CreateGrant, GrantKey, Outcome, UpdateGrant, VoidGrant};
+use super::booking::Cause;
+use super::{Account, Dirt, KeyRecord, Made, Slot};
+use crate::domain::command::{CreateGrant, Key, Outcome, UpdateGrant, VoidGrant};
 use crate::domain::entry::{EntryType, RuleChange};
-use crate::domain::grant::{Figures, Grant, Notes, Priority, Status, Voided};
+use crate::domain::figures::Figures;
+use crate::domain::grant::{Grant, Notes, Priority, Status, Voided};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::limits;
@@ -25,14 +26,16 @@ impl Account {
                 _ => true,
             };
             let same = prior.customer == self.customer.key && prior.payload == payload;
-            if !same || !same_start {
-                return Err(match create.key {
-                    GrantKey::Request(_) => Refusal::RequestIdReused,
-                    GrantKey::Import(_) => Refusal::ImportRowReused,
-                });
-            }
-            let index = self.position(prior.grant_id).ok_or(Refusal::GrantNotFound)?;
-            return Ok(self.outcome(index, true));
+            return match prior.made {
+                Made::Grant(grant_id) if same && same_start => {
+                    let index = self.position(grant_id).ok_or(Refusal::GrantNotFound)?;
+                    Ok(self.outcome(index, true))
+                }
+                _ => Err(match create.key {
+                    Key::Request(_) => Refusal::RequestIdReused,
+                    Key::Import(_) => Refusal::ImportRowReused,
+                }),
+            };
         }
         let effective_at = create.effective_at.unwrap_or(self.now);
         if let Some(end) = create.expires_at {
@@ -57,21 +60,20 @@ impl Account {
             updated_at: self.now,
             created_by: Arc::clone(actor),
             import: match &create.key {
-                GrantKey::Request(_) => None,
-                GrantKey::Import(row) => Some(row.clone()),
+                Key::Request(_) => None,
+                Key::Import(row) => Some(row.clone()),
             },
             voided: None,
         };
-        let after = Figures::of_new(create.amount);
         let index = self.insert(Slot { grant, dirt: Dirt::New, open: true });
-        let posting = Posting::new(index, EntryType::Granted, &Figures::default(), after)?;
-        self.book(&posting, &Cause::call(actor, self.now));
+        let granted = |_| Ok(Figures::of_new(create.amount));
+        self.book_one(index, EntryType::Granted, granted, &Cause::call(actor, self.now))?;
         let record = KeyRecord {
             key: create.key.clone(),
             customer: self.customer.key,
             payload,
             effective_at: create.effective_at,
-            grant_id: create.grant_id,
+            made: Made::Grant(create.grant_id),
         };
         self.keys.insert(record.key.clone(), record.clone());
         self.changes.keys.push(record);
@@ -111,7 +113,6 @@ impl Account {
         if let Some((_, Some(end))) = change.expires_at {
             self.check_expiry(end, grant.effective_at)?;
         }
-        let figures = grant.figures;
         let slot = &mut self.slots[index];
         slot.grant.notes = Arc::new(notes);
         slot.grant.updated_at = self.now;
@@ -119,9 +120,8 @@ impl Account {
         if rules_change {
             slot.grant.priority = change.priority.map_or(slot.grant.priority, |(_, new)| new);
             slot.grant.expires_at = change.expires_at.map_or(slot.grant.expires_at, |(_, new)| new);
-            let posting = Posting::new(index, EntryType::Updated, &figures, figures)?;
             let cause = Cause { change: Some(change), ..Cause::call(actor, self.now) };
-            self.book(&posting, &cause);
+            self.book_one(index, EntryType::Updated, Ok, &cause)?;
             self.sort();
             index = self.position(update.grant_id).ok_or(Refusal::GrantNotFound)?;
         }
@@ -142,11 +142,9 @@ impl Account {
             Status::Exhausted | Status::Expired => return Err(Refusal::GrantNotActive),
             Status::Pending | Status::Active => {}
         }
-        let before = grant.figures;
-        let posting = Posting::new(index, EntryType::Voided, &before, before.void()?)?;
         let cause =
             Cause { reason: Some(Arc::clone(&void.reason)), ..Cause::call(actor, self.now) };
-        self.book(&posting, &cause);
+        self.book_one(index, EntryType::Voided, Figures::void, &cause)?;
         let slot = &mut self.slots[index];
         slot.grant.voided = Some(Voided { at: self.now, reason: Arc::clone(&void.reason) });
         slot.dirt = slot.dirt.max(Dirt::Terms);

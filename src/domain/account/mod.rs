@@ -5,39 +5,56 @@
 //! ([`Account::changes`]). Nothing here waits, reads a clock or touches the database.
 
 mod booking;
+mod due;
 mod grants;
+mod holds;
+mod invoices;
+mod reversals;
 mod usage;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::amount::AmountError;
-use super::command::{Action, Command, GrantKey, Outcome};
+use super::amount::{Amount, AmountError};
+use super::application::CreditApplication;
+use super::command::{Action, Command, Key, Outcome};
 use super::entry::Entry;
 use super::grant::Grant;
-use super::ids::{Customer, EventId, GrantId};
+use super::hold::Hold;
+use super::ids::{Customer, EventId, GrantId, HoldId, InvoiceId};
 use super::order;
 use super::refusal::Refusal;
+use super::reversal::Reversal;
 use super::time::{Timestamp, Windows};
 use super::usage::UsageEvent;
 use crate::limits;
 
-/// What a grant's key did: enough to tell a repetition from another payload, and to find the grant
-/// it made.
+/// What a key did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Made {
+    /// It made a grant.
+    Grant(GrantId),
+    /// It gave usage back.
+    UsageReversal(EventId, Reversal),
+    /// It gave applied credits back.
+    ApplicationReversal(InvoiceId, Reversal),
+}
+
+/// What a key did: enough to tell a repetition from another payload, and to answer one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRecord {
     /// The key.
-    pub key: GrantKey,
-    /// Whose grant it made: of a row of an import, it may be another customer's.
+    pub key: Key,
+    /// Whose it is: of a row of an import, it may be another customer's.
     pub customer: Uuid,
-    /// [`super::command::CreateGrant::payload`] of what was sent.
+    /// The fingerprint of what was sent, such as [`super::command::CreateGrant::payload`].
     pub payload: Uuid,
-    /// `effective_at` as sent.
+    /// `effective_at` as sent, of a grant.
     pub effective_at: Option<Timestamp>,
-    /// The grant it made.
-    pub grant_id: GrantId,
+    /// What it did.
+    pub made: Made,
 }
 
 /// How a grant in hand differs from its row.
@@ -57,6 +74,13 @@ struct Slot {
     open: bool,
 }
 
+#[derive(Debug, Clone)]
+struct HoldSlot {
+    hold: Arc<Hold>,
+    /// Never [`Dirt::Figures`].
+    dirt: Dirt,
+}
+
 /// What must be written after a batch.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
@@ -64,8 +88,27 @@ pub struct Changes {
     pub entries: Vec<Entry>,
     /// Usage events recorded.
     pub events: Vec<Arc<UsageEvent>>,
-    /// Keys of grants used.
+    /// Credit applications made.
+    pub applications: Vec<Arc<CreditApplication>>,
+    /// What has been given back by now of events that were reversed.
+    pub reversed_events: BTreeMap<EventId, Amount>,
+    /// The same of applications.
+    pub reversed_applications: BTreeMap<InvoiceId, Amount>,
+    /// Keys of grants and of reversals used.
     pub keys: Vec<KeyRecord>,
+}
+
+impl Changes {
+    fn is_empty(&self) -> bool {
+        let Self { entries, events, applications, reversed_events, reversed_applications, keys } =
+            self;
+        entries.is_empty()
+            && events.is_empty()
+            && applications.is_empty()
+            && reversed_events.is_empty()
+            && reversed_applications.is_empty()
+            && keys.is_empty()
+    }
 }
 
 /// A customer's credits in hand.
@@ -81,8 +124,11 @@ pub struct Account {
     /// In the order of consumption: every open grant, and for the time of a batch those that its
     /// commands name.
     slots: Vec<Slot>,
+    /// Every open hold, and for the time of a batch those that its commands name.
+    holds: HashMap<HoldId, HoldSlot>,
     events: HashMap<EventId, Arc<UsageEvent>>,
-    keys: HashMap<GrantKey, KeyRecord>,
+    applications: HashMap<InvoiceId, Arc<CreditApplication>>,
+    keys: HashMap<Key, KeyRecord>,
     /// Grants that a dry run has decided to make, which count as open ones.
     rehearsed: usize,
     /// Whether anybody has asked for it but imports, voids and time, which come by but once.
@@ -95,7 +141,8 @@ pub struct Account {
 pub struct Standing {
     /// The last sequence of the ledger.
     pub revision: i64,
-    /// Counts the batches that changed a grant's row: tells a cache whether it is current.
+    /// Counts the batches that changed the row of a grant or a hold: tells a cache whether it is
+    /// current.
     pub version: i64,
     /// The last instant at which something was recorded.
     pub recorded_at: Timestamp,
@@ -114,7 +161,9 @@ impl Account {
             now: Timestamp::UNIX_EPOCH,
             windows,
             slots: Vec::new(),
+            holds: HashMap::new(),
             events: HashMap::new(),
+            applications: HashMap::new(),
             keys: HashMap::new(),
             rehearsed: 0,
             in_use: false,
@@ -122,13 +171,14 @@ impl Account {
         }
     }
 
-    /// A known customer's account, with all open grants.
+    /// A known customer's account, with all open grants and holds.
     #[must_use]
     pub fn known(
         customer: Customer,
         windows: Windows,
         standing: Standing,
         grants: Vec<Grant>,
+        holds: Vec<Hold>,
     ) -> Self {
         let mut account = Self {
             known: true,
@@ -140,6 +190,7 @@ impl Account {
         account.slots =
             grants.into_iter().map(|grant| Slot { grant, dirt: Dirt::Clean, open: true }).collect();
         account.sort();
+        holds.into_iter().for_each(|hold| account.name_hold(hold));
         account
     }
 
@@ -157,12 +208,23 @@ impl Account {
         }
     }
 
+    /// Adds a hold that a command names. If it is open it is there already.
+    pub fn name_hold(&mut self, hold: Hold) {
+        let slot = HoldSlot { hold: Arc::new(hold), dirt: Dirt::Clean };
+        self.holds.entry(slot.hold.hold_id.clone()).or_insert(slot);
+    }
+
+    /// Adds what was applied to an invoice before.
+    pub fn remember_application(&mut self, application: CreditApplication) {
+        self.applications.insert(application.invoice_id.clone(), Arc::new(application));
+    }
+
     /// Adds what an event id did before.
     pub fn remember_event(&mut self, event: UsageEvent) {
         self.events.insert(event.event_id.clone(), Arc::new(event));
     }
 
-    /// Adds what a grant's key did before.
+    /// Adds what a key did before.
     pub fn remember_key(&mut self, record: KeyRecord) {
         self.keys.insert(record.key.clone(), record);
     }
@@ -196,6 +258,15 @@ impl Account {
             Action::UpdateGrant(update) => self.update_grant(update, &command.actor),
             Action::VoidGrant(void) => self.void_grant(void, &command.actor),
             Action::RecordUsage(usage) => self.record_usage(usage, &command.actor),
+            Action::ReverseUsage(reverse) => self.reverse_usage(reverse, &command.actor),
+            Action::ApplyCredits(apply) => self.apply_credits(apply, &command.actor),
+            Action::ReverseApplication(reverse) => {
+                self.reverse_application(reverse, &command.actor)
+            }
+            Action::CreateHold(create) => self.create_hold(create, &command.actor),
+            Action::ExtendHold(extend) => self.extend_hold(extend),
+            Action::SettleHold(settle) => self.settle_hold(settle, &command.actor),
+            Action::ReleaseHold(hold_id) => self.release_hold(hold_id, &command.actor),
             Action::BookDue => {
                 self.renew_due();
                 Ok(Outcome::Booked)
@@ -203,9 +274,9 @@ impl Account {
         }
     }
 
-    /// Ends the deciding: counts the version up where a grant's row is to change.
+    /// Ends the deciding: counts the version up where the row of a grant or a hold is to change.
     pub fn seal(&mut self) {
-        if self.slots.iter().any(|slot| slot.dirt > Dirt::Clean) {
+        if self.has_dirt() {
             self.version += 1;
         }
     }
@@ -215,7 +286,12 @@ impl Account {
         self.known |= self.is_dirty();
         self.changes = Changes::default();
         self.events.clear();
+        self.applications.clear();
         self.keys.clear();
+        self.holds.retain(|_, slot| {
+            slot.dirt = Dirt::Clean;
+            slot.hold.end.is_none()
+        });
         let (now, windows) = (self.now, self.windows);
         self.slots.retain_mut(|slot| {
             // Its row was written, or is as it was.
@@ -230,9 +306,14 @@ impl Account {
     /// Whether anything must be written.
     #[must_use]
     pub fn is_dirty(&self) -> bool {
-        !self.changes.entries.is_empty()
-            || !self.changes.events.is_empty()
-            || self.slots.iter().any(|slot| slot.dirt > Dirt::Clean)
+        !self.changes.is_empty() || self.has_dirt()
+    }
+
+    /// Whether its balance may have changed, or the instants at which time will change it: whoever
+    /// watches must be told.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        !self.changes.entries.is_empty() || self.changed_holds().next().is_some()
     }
 
     /// Whether the customer has a row.
@@ -295,12 +376,25 @@ impl Account {
         self.with_dirt(|dirt| dirt == Dirt::Figures)
     }
 
-    /// The next instant at which time alone changes a grant that was made, or whose terms were
-    /// changed, since the account was loaded. (Usage makes nothing fall due any sooner.)
+    /// Holds made since the account was loaded.
+    pub fn new_holds(&self) -> impl Iterator<Item = &Hold> {
+        self.holds_with_dirt(|dirt| dirt == Dirt::New)
+    }
+
+    /// Holds whose deadline was moved, or which have ended, since the account was loaded.
+    pub fn changed_holds(&self) -> impl Iterator<Item = &Hold> {
+        self.holds_with_dirt(|dirt| dirt == Dirt::Terms)
+    }
+
+    /// The next instant at which time alone changes a grant or a hold that has changed since the
+    /// account was loaded.
     #[must_use]
     pub fn due_next(&self) -> Option<Timestamp> {
-        let changed = self.with_dirt(|dirt| dirt >= Dirt::Terms);
-        changed.filter_map(|grant| grant.due_at(self.now, &self.windows)).min()
+        let grants = self.with_dirt(|dirt| dirt > Dirt::Clean);
+        let grants = grants.filter_map(|grant| grant.due_at(self.now, &self.windows));
+        let holds = self.holds_with_dirt(|dirt| dirt > Dirt::Clean);
+        let holds = holds.filter(|hold| hold.end.is_none()).map(|hold| hold.expires_at);
+        grants.chain(holds).min()
     }
 
     /// Whether the account should be kept between batches. A million customers that an import
@@ -315,14 +409,25 @@ impl Account {
     /// The next instant at which time alone changes what a balance shows.
     #[must_use]
     pub fn turns_at(&self) -> Option<Timestamp> {
-        self.grants().filter_map(|grant| grant.turns_at(self.now)).min()
+        let grants = self.grants().filter_map(|grant| grant.turns_at(self.now));
+        let open = self.holds.values().filter(|slot| slot.hold.end.is_none());
+        grants.chain(open.map(|slot| slot.hold.expires_at)).min()
     }
 
     /// How much room the account takes in a cache, in grants; one at least.
     #[must_use]
     pub fn weight(&self) -> usize {
         let notes = |slot: &Slot| slot.grant.notes.bytes() / limits::NOTES_BYTES_PER_GRANT;
-        self.slots.iter().map(|slot| 1 + notes(slot)).sum::<usize>() + 1
+        self.slots.iter().map(|slot| 1 + notes(slot)).sum::<usize>() + self.holds.len() + 1
+    }
+
+    fn has_dirt(&self) -> bool {
+        self.with_dirt(|dirt| dirt > Dirt::Clean).next().is_some()
+            || self.holds_with_dirt(|dirt| dirt > Dirt::Clean).next().is_some()
+    }
+
+    fn holds_with_dirt(&self, wanted: impl Fn(Dirt) -> bool) -> impl Iterator<Item = &Hold> {
+        self.holds.values().filter(move |slot| wanted(slot.dirt)).map(|slot| &*slot.hold)
     }
 
     fn with_dirt(&self, wanted: impl Fn(Dirt) -> bool) -> impl Iterator<Item = &Grant> {

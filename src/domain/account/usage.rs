@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::Account;
-use super::booking::{Cause, Posting};
+use super::booking::{Cause, Draft};
+use crate::domain::amount::Amount;
 use crate::domain::command::{Outcome, RecordUsage};
-use crate::domain::drawdown::{Draw, Plan};
+use crate::domain::drawdown::{Draw, Plan, Purpose};
 use crate::domain::entry::EntryType;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
@@ -28,29 +29,23 @@ impl Account {
         }
         let timestamp = usage.timestamp.unwrap_or(self.now);
         self.check_window(timestamp)?;
-        let plan = self.plan(usage, timestamp)?;
+        let plan = self.plan(Purpose::Usage(&usage.metric), usage.quantity, timestamp)?;
         if usage.policy == Uncovered::Reject && plan.uncovered.is_positive() {
             return Err(Refusal::InsufficientCredits {
                 requested: usage.quantity,
                 available: plan.covered,
             });
         }
-        let postings = self.postings(&plan)?;
+        let mut draft = Draft::of(self);
+        draft.take(&plan, EntryType::Consumed)?;
+        let postings = draft.finish();
         let cause = Cause {
             event_id: Some(usage.event_id.clone()),
             occurred_at: timestamp,
             ..Cause::call(actor, self.now)
         };
-        let first = self.revision + 1;
-        for posting in &postings {
-            self.book(posting, &cause);
-        }
-        self.record_at(self.now);
-        let allocations = plan.slices.iter().map(|slice| Allocation {
-            grant_id: self.slots[slice.index].grant.id,
-            amount: slice.take,
-        });
-        let event = Arc::new(UsageEvent {
+        let entries = self.book_all(&postings, &cause);
+        let event = self.add_event(UsageEvent {
             event_id: usage.event_id.clone(),
             metric: usage.metric.clone(),
             quantity: usage.quantity,
@@ -59,13 +54,12 @@ impl Account {
             policy: usage.policy,
             metadata: usage.metadata.clone(),
             uncovered: plan.uncovered,
-            reversed: crate::domain::amount::Amount::ZERO,
-            allocations: allocations.collect(),
-            entries: (!postings.is_empty()).then_some((first, self.revision)),
+            reversed: Amount::ZERO,
+            taken: self.taken(&plan).collect(),
+            hold_id: None,
+            entries,
             recorded_at: self.now,
         });
-        self.events.insert(event.event_id.clone(), Arc::clone(&event));
-        self.changes.events.push(Arc::clone(&event));
         Ok(Outcome::Usage { event, duplicate: false })
     }
 
@@ -74,35 +68,50 @@ impl Account {
     /// # Errors
     /// [`Refusal::TimestampOutOfWindow`].
     pub fn check_window(&self, timestamp: Timestamp) -> Result<(), Refusal> {
-        let ahead = timestamp.signed_duration_since(self.now);
-        let allowed = -self.windows.max_event_age..=limits::TIMESTAMP_AHEAD_MAX;
-        if allowed.contains(&ahead) { Ok(()) } else { Err(Refusal::TimestampOutOfWindow) }
+        let age = self.now.signed_duration_since(timestamp);
+        if age > self.windows.max_event_age {
+            return Err(Refusal::TimestampOutOfWindow);
+        }
+        self.check_not_ahead(timestamp)
     }
 
-    fn plan(&self, usage: &RecordUsage, at: Timestamp) -> Result<Plan, Refusal> {
-        let draw = Draw {
-            metric: &usage.metric,
-            quantity: usage.quantity,
-            at,
-            now: self.now,
-            windows: &self.windows,
-        };
+    /// Whether a timestamp is no further ahead than a caller's clock may be.
+    ///
+    /// # Errors
+    /// [`Refusal::TimestampOutOfWindow`].
+    pub fn check_not_ahead(&self, timestamp: Timestamp) -> Result<(), Refusal> {
+        let ahead = timestamp.signed_duration_since(self.now);
+        if ahead <= limits::TIMESTAMP_AHEAD_MAX {
+            Ok(())
+        } else {
+            Err(Refusal::TimestampOutOfWindow)
+        }
+    }
+
+    /// Plans what grants that were live at this instant pay.
+    pub(super) fn plan(
+        &self,
+        purpose: Purpose<'_>,
+        quantity: Amount,
+        at: Timestamp,
+    ) -> Result<Plan, Refusal> {
+        let draw = Draw { purpose, quantity, at, now: self.now, windows: &self.windows };
         Ok(draw.plan(self.grants())?)
     }
 
-    fn postings(&self, plan: &Plan) -> Result<Vec<Posting>, Refusal> {
-        let mut postings = Vec::with_capacity(plan.slices.len());
-        for slice in &plan.slices {
-            let mut figures = self.slots[slice.index].grant.figures;
-            if slice.reclaim {
-                let after = figures.reclaim(slice.take)?;
-                let kind = EntryType::ExpirationReclaimed;
-                postings.push(Posting::new(slice.index, kind, &figures, after)?);
-                figures = after;
-            }
-            let after = figures.consume(slice.take)?;
-            postings.push(Posting::new(slice.index, EntryType::Consumed, &figures, after)?);
-        }
-        Ok(postings)
+    /// What a plan takes of each grant.
+    pub(super) fn taken(&self, plan: &Plan) -> impl Iterator<Item = Allocation> {
+        plan.slices.iter().map(|slice| Allocation {
+            grant_id: self.slots[slice.index].grant.id,
+            amount: slice.take,
+        })
+    }
+
+    /// Adds an event to what is to be written, and to what is known of its key.
+    pub(super) fn add_event(&mut self, event: UsageEvent) -> Arc<UsageEvent> {
+        let event = Arc::new(event);
+        self.events.insert(event.event_id.clone(), Arc::clone(&event));
+        self.changes.events.push(Arc::clone(&event));
+        event
     }
 }

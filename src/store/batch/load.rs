@@ -11,21 +11,26 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use uuid::Uuid;
 
 use super::super::error::{Error, Result};
-use super::super::rows::{EventRow, GrantRow, GrantSqlType, grant_columns};
+use super::super::rows::{
+    ApplicationRow, EventRow, GrantRow, GrantSqlType, HoldRow, HoldSqlType, grant_columns,
+    hold_columns,
+};
 use super::super::schema::customers;
 use super::super::statement::Statement;
 use super::prior::{ImportRowRow, RequestRow};
 use super::{Accounts, prior};
-use crate::domain::account::{Account, KeyRecord, Standing};
-use crate::domain::command::{Action, Command, GrantKey};
+use crate::domain::account::{Account, KeyRecord, Made, Standing};
+use crate::domain::command::{Action, Command, Key};
 use crate::domain::grant::Grant;
-use crate::domain::ids::{Customer, GrantId, RequestId};
+use crate::domain::hold::Hold;
+use crate::domain::ids::{Customer, GrantId};
 use crate::domain::import::ImportRow;
 use crate::domain::time::{Timestamp, Windows};
 
 struct Lock;
 struct Peek;
 struct OpenGrants;
+struct OpenHolds;
 struct NamedGrants;
 
 /// What a batch of commands needs to be decided.
@@ -37,6 +42,11 @@ pub struct Wanted {
     requests: Vec<(Uuid, String)>,
     import_rows: Vec<(Uuid, ImportRow)>,
     grants: Vec<(Uuid, Uuid)>,
+    holds: Vec<(Uuid, String)>,
+    invoices: Vec<(Uuid, String)>,
+    /// Events and invoices whose grants are needed, because credits may go back to them.
+    reversed_events: Vec<(Uuid, String)>,
+    reversed_invoices: Vec<(Uuid, String)>,
 }
 
 impl Wanted {
@@ -51,7 +61,7 @@ impl Wanted {
         wanted
     }
 
-    /// A customer's open grants, and nothing else.
+    /// A customer's open grants and holds, and nothing else.
     #[must_use]
     pub fn account(customer: &Customer) -> Self {
         let mut wanted = Self::default();
@@ -69,17 +79,39 @@ impl Wanted {
         self.customers.entry(key).or_insert_with(|| command.customer.clone());
         match &command.action {
             Action::CreateGrant(create) => match &create.key {
-                GrantKey::Request(id) => self.requests.push((key, id.as_str().to_owned())),
-                GrantKey::Import(row) => self.import_rows.push((key, row.clone())),
+                Key::Request(id) => self.requests.push((key, text(id.as_str()))),
+                Key::Import(row) => self.import_rows.push((key, row.clone())),
             },
             Action::UpdateGrant(update) => self.grants.push((key, update.grant_id.0)),
             Action::VoidGrant(void) => self.grants.push((key, void.grant_id.0)),
-            Action::RecordUsage(usage) => {
-                self.events.push((key, usage.event_id.as_str().to_owned()));
+            Action::RecordUsage(usage) => self.events.push((key, text(usage.event_id.as_str()))),
+            Action::ReverseUsage(reverse) => {
+                self.requests.push((key, text(reverse.request_id.as_str())));
+                self.events.push((key, text(reverse.event_id.as_str())));
+                self.reversed_events.push((key, text(reverse.event_id.as_str())));
+            }
+            Action::ApplyCredits(apply) => {
+                self.invoices.push((key, text(apply.invoice_id.as_str())));
+            }
+            Action::ReverseApplication(reverse) => {
+                self.requests.push((key, text(reverse.request_id.as_str())));
+                self.invoices.push((key, text(reverse.invoice_id.as_str())));
+                self.reversed_invoices.push((key, text(reverse.invoice_id.as_str())));
+            }
+            Action::CreateHold(create) => self.holds.push((key, text(create.hold_id.as_str()))),
+            Action::ExtendHold(extend) => self.holds.push((key, text(extend.hold_id.as_str()))),
+            Action::ReleaseHold(hold_id) => self.holds.push((key, text(hold_id.as_str()))),
+            Action::SettleHold(settle) => {
+                self.holds.push((key, text(settle.hold_id.as_str())));
+                self.events.push((key, text(settle.event_id.as_str())));
             }
             Action::BookDue => {}
         }
     }
+}
+
+fn text(id: &str) -> String {
+    id.to_owned()
 }
 
 type StandingRow = (Uuid, String, i64, i64, Timestamp);
@@ -115,9 +147,13 @@ async fn read_standings<Id: Send + 'static>(
 /// What was read for a batch.
 pub(super) struct Loaded {
     open: Vec<GrantRow>,
+    open_holds: Vec<HoldRow>,
+    /// Grants that commands name, or from which came what they may give back.
     named: Vec<GrantRow>,
+    named_holds: Vec<HoldRow>,
     events: Vec<EventRow>,
-    requests: Vec<(RequestRow, GrantRow)>,
+    applications: Vec<ApplicationRow>,
+    requests: Vec<(RequestRow, Option<GrantRow>)>,
     import_rows: Vec<(ImportRowRow, GrantRow)>,
 }
 
@@ -128,24 +164,46 @@ impl Loaded {
         wanted: &Wanted,
         cached: &Accounts,
     ) -> Result<Self> {
-        let unknown = wanted.customers().filter(|key| !cached.contains_key(key)).collect();
-        let (open, named, events, requests, import_rows) = tokio::join!(
-            open_grants(conn, unknown),
-            named_grants(conn, &wanted.grants),
-            prior::events(conn, &wanted.events),
-            prior::requests(conn, &wanted.requests),
-            prior::import_rows(conn, &wanted.import_rows),
-        );
+        let unknown: Vec<Uuid> =
+            wanted.customers().filter(|key| !cached.contains_key(key)).collect();
+        let accounts =
+            async { tokio::join!(open_grants(conn, &unknown), open_holds(conn, &unknown)) };
+        let keys = async {
+            tokio::join!(
+                prior::events(conn, &wanted.events),
+                prior::requests(conn, &wanted.requests),
+                prior::import_rows(conn, &wanted.import_rows),
+                prior::applications(conn, &wanted.invoices),
+            )
+        };
+        let named = async {
+            tokio::join!(
+                named_grants(conn, &wanted.grants),
+                prior::holds(conn, &wanted.holds),
+                prior::grants_of_events(conn, &wanted.reversed_events),
+                prior::grants_of_applications(conn, &wanted.reversed_invoices),
+            )
+        };
+        let (accounts, keys, named) = tokio::join!(accounts, keys, named);
+        let (open, open_holds) = accounts;
+        let (events, requests, import_rows, applications) = keys;
+        let (grants, named_holds, of_events, of_applications) = named;
+        let mut named = grants?;
+        named.extend(of_events?);
+        named.extend(of_applications?);
         Ok(Self {
             open: open?,
-            named: named?,
+            open_holds: open_holds?,
+            named,
+            named_holds: named_holds?,
             events: events?,
+            applications: applications?,
             requests: requests?,
             import_rows: import_rows?,
         })
     }
 
-    /// Reads the open grants of those whose cached account another replica has made stale, which
+    /// Reads the open grants and holds of those whose cached account another replica has made stale, which
     /// the lock has just told: a third round trip, but a rare one.
     pub(super) async fn refresh(
         &mut self,
@@ -160,12 +218,14 @@ impl Loaded {
                 stale.push(*key);
             }
         }
-        self.open.extend(open_grants(conn, stale).await?);
+        let (open, holds) = tokio::join!(open_grants(conn, &stale), open_holds(conn, &stale));
+        self.open.extend(open?);
+        self.open_holds.extend(holds?);
         Ok(())
     }
 }
 
-async fn open_grants(mut conn: &AsyncPgConnection, customers: Vec<Uuid>) -> Result<Vec<GrantRow>> {
+async fn open_grants(mut conn: &AsyncPgConnection, customers: &[Uuid]) -> Result<Vec<GrantRow>> {
     if customers.is_empty() {
         return Ok(Vec::new());
     }
@@ -175,6 +235,19 @@ async fn open_grants(mut conn: &AsyncPgConnection, customers: Vec<Uuid>) -> Resu
         // OFFSET keeps the planner from turning the look-ups into a join.
         ") AS x(customer_id) CROSS JOIN LATERAL \
          (SELECT * FROM grants WHERE customer_id = x.customer_id AND open OFFSET 0) g",
+    );
+    Ok(statement.load(&mut conn).await?)
+}
+
+async fn open_holds(mut conn: &AsyncPgConnection, customers: &[Uuid]) -> Result<Vec<HoldRow>> {
+    if customers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let statement = Statement::<OpenHolds, HoldSqlType, _>::new(
+        concat!("SELECT ", hold_columns!(), " FROM unnest("),
+        customers.into_sql::<Array<diesel::sql_types::Uuid>>(),
+        ") AS x(customer_id) CROSS JOIN LATERAL \
+         (SELECT * FROM holds WHERE customer_id = x.customer_id AND status = 'open' OFFSET 0) h",
     );
     Ok(statement.load(&mut conn).await?)
 }
@@ -211,6 +284,10 @@ pub(super) fn assemble(
     for row in loaded.open {
         open.entry(row.customer_id).or_default().push(row.try_into()?);
     }
+    let mut open_holds: HashMap<Uuid, Vec<Hold>> = HashMap::new();
+    for row in loaded.open_holds {
+        open_holds.entry(row.customer_id).or_default().push(row.try_into()?);
+    }
     let mut accounts = Accounts::with_capacity(wanted.customers.len());
     for (key, external_id, revision, version, recorded_at) in standings {
         let customer = wanted.customers.get(&key).ok_or_else(|| Error::corrupt("customer"))?;
@@ -225,7 +302,8 @@ pub(super) fn assemble(
             }
             None => {
                 let grants = open.remove(&key).unwrap_or_default();
-                Box::new(Account::known(customer.clone(), windows, standing, grants))
+                let holds = open_holds.remove(&key).unwrap_or_default();
+                Box::new(Account::known(customer.clone(), windows, standing, grants, holds))
             }
         };
         accounts.insert(key, account);
@@ -238,19 +316,21 @@ pub(super) fn assemble(
     for row in loaded.named {
         account_of(&mut accounts, row.customer_id)?.name_grant(row.try_into()?);
     }
+    for row in loaded.named_holds {
+        account_of(&mut accounts, row.customer_id)?.name_hold(row.try_into()?);
+    }
+    for row in loaded.applications {
+        account_of(&mut accounts, row.customer_id)?.remember_application(row.try_into()?);
+    }
     for row in loaded.events {
         account_of(&mut accounts, row.customer_id)?.remember_event(row.try_into()?);
     }
-    for ((key, request_id, payload, effective_at, grant_id, _), grant) in loaded.requests {
-        let account = account_of(&mut accounts, key)?;
-        account.remember_key(KeyRecord {
-            key: GrantKey::Request(RequestId::stored(request_id)),
-            customer: key,
-            payload,
-            effective_at,
-            grant_id: GrantId(grant_id),
-        });
-        account.name_grant(grant.try_into()?);
+    for (request, grant) in loaded.requests {
+        let account = account_of(&mut accounts, request.customer_id)?;
+        account.remember_key(request.record()?);
+        if let Some(grant) = grant {
+            account.name_grant(grant.try_into()?);
+        }
     }
     for ((place, customer, payload, effective_at, grant_id), grant) in loaded.import_rows {
         // PostgreSQL counts from 1.
@@ -258,11 +338,11 @@ pub(super) fn assemble(
         let (asking, row) = asked.ok_or_else(|| Error::corrupt("a row nobody asked for"))?;
         let account = account_of(&mut accounts, *asking)?;
         account.remember_key(KeyRecord {
-            key: GrantKey::Import(row.clone()),
+            key: Key::Import(row.clone()),
             customer,
             payload,
             effective_at,
-            grant_id: GrantId(grant_id),
+            made: Made::Grant(GrantId(grant_id)),
         });
         if customer == *asking {
             account.name_grant(grant.try_into()?);

@@ -17,7 +17,10 @@ use futures_util::future::join_all;
 use uuid::Uuid;
 
 pub use load::Wanted;
-pub(super) use prior::{EventSqlType, event_columns, event_draws};
+pub(super) use prior::{
+    ApplicationSqlType, EventSqlType, application_columns, application_draws, event_columns,
+    event_draws,
+};
 
 use super::clock::Clock;
 use super::connection::Connection;

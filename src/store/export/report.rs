@@ -5,14 +5,15 @@ use std::collections::HashSet;
 use chrono::TimeDelta;
 use diesel::IntoSql as _;
 use diesel::sql_types::Uuid as SqlUuid;
-use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Nullable, Numeric, Text, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
+use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::super::Store;
 use super::super::error::Result;
 use super::super::grants::OwnedGrant;
-use super::super::rows::{GrantRow, GrantSqlType, grant_columns};
+use super::super::rows::{GrantRow, GrantSqlType, due_release, grant_columns};
 use super::super::statement::Statement;
 use super::since::since;
 use super::walk::Walk;
@@ -51,7 +52,9 @@ pub struct Report {
     walk: Walk<(Timestamp, Uuid)>,
 }
 
-type Row = (i64, GrantRow);
+/// Whose, what holds give back to it that have fallen due by then, and the grant.
+type Row = (i64, Option<Decimal>, Option<Timestamp>, GrantRow);
+type Columns = (BigInt, Nullable<Numeric>, Nullable<Timestamptz>, GrantSqlType);
 
 impl Store {
     /// A report as of an instant, at or before `now`, by which everything is
@@ -84,18 +87,18 @@ impl Pages for Report {
                 patience?;
                 let rows = rows?;
                 // Whatever is booked on a grant sets its updated_at.
-                let changed = rows.iter().filter(|(_, row)| row.updated_at > this.as_of);
-                let customers: HashSet<Uuid> = changed.map(|(_, row)| row.customer_id).collect();
+                let changed = rows.iter().filter(|(.., row)| row.updated_at > this.as_of);
+                let customers: HashSet<Uuid> = changed.map(|(.., row)| row.customer_id).collect();
                 let later = since(conn, customers, this.as_of).await?;
                 Ok::<_, super::super::Error>((rows, later))
             })
             .await?;
         let (count, last) = (rows.len(), rows.last());
-        let last = last.map(|(ordinal, row)| (*ordinal, (row.created_at, row.id)));
+        let last = last.map(|(ordinal, .., row)| (*ordinal, (row.created_at, row.id)));
         let mut page = Vec::with_capacity(count);
-        for (ordinal, row) in rows {
-            let since = later.remove(&row.id).unwrap_or_default();
-            page.extend(self.shown(ordinal, row, &since)?);
+        for row in rows {
+            let since = later.remove(&row.3.id).unwrap_or_default();
+            page.extend(self.shown(row, &since)?);
         }
         self.walk.pass(count, last);
         Ok(Some(page))
@@ -111,8 +114,8 @@ impl Report {
         let until = before.map_or(self.as_of, |end| end.min(self.as_of));
         let kind = self.filter.monetary.map(|is| if is { "monetary" } else { "units" });
         let import_id = self.filter.import_id.as_ref().map(ImportId::as_str);
-        let statement = Statement::<ReportGrants, (BigInt, GrantSqlType), _>::new(
-            concat!("SELECT x.n, ", grant_columns!(), " FROM (SELECT "),
+        let statement = Statement::<ReportGrants, Columns, _>::new(
+            concat!("SELECT x.n, d.amount, d.last, ", grant_columns!(), " FROM (SELECT "),
             (
                 customers.into_sql::<Array<SqlUuid>>(),
                 after_at.into_sql::<Array<Nullable<Timestamptz>>>(),
@@ -121,9 +124,10 @@ impl Report {
                 kind.into_sql::<Nullable<Text>>(),
                 import_id.into_sql::<Nullable<Text>>(),
                 limits::EXPORT_PAGE.into_sql::<BigInt>(),
+                self.as_of.into_sql::<Timestamptz>(),
             ),
             // LIMIT takes no column of its own statement, so that its bind is named once more.
-            ") AS y(customers, after_at, after_id, until, type, import_id, items) \
+            ") AS y(customers, after_at, after_id, until, type, import_id, items, as_of) \
              CROSS JOIN LATERAL unnest(y.customers, y.after_at, y.after_id) \
                WITH ORDINALITY AS x(customer_id, after_at, after_id, n) \
              CROSS JOIN LATERAL (SELECT * FROM grants r WHERE r.customer_id = x.customer_id \
@@ -132,15 +136,22 @@ impl Report {
                AND r.created_at <= y.until AND (y.type IS NULL OR r.type = y.type) \
                AND (y.import_id IS NULL OR r.import_id = y.import_id) \
                ORDER BY r.created_at, r.id LIMIT y.items) g \
+             LEFT JOIN LATERAL (SELECT sum(s.amount) AS amount, max(h.expires_at) AS last \
+               FROM holds h CROSS JOIN LATERAL unnest(h.grant_ids, h.amounts) \
+                 AS s(grant_id, amount) \
+               WHERE h.customer_id = x.customer_id AND h.status = 'open' \
+               AND s.grant_id = g.id AND h.expires_at <= y.as_of) d ON g.held > 0 \
              ORDER BY x.n, g.created_at, g.id LIMIT $7",
         );
         Ok(statement.load(&mut conn).await?)
     }
 
     /// The grant as it was, where the filter wants it.
-    fn shown(&self, ordinal: i64, row: GrantRow, since: &Since) -> Result<Option<OwnedGrant>> {
+    fn shown(&self, row: Row, since: &Since) -> Result<Option<OwnedGrant>> {
+        let (ordinal, amount, last, row) = row;
         let at = self.as_of;
-        let grant = Grant::try_from(row)?.as_of(at, self.now, since)?;
+        let due = due_release(amount, last)?;
+        let grant = Grant::try_from(row)?.as_of(at, self.now, since, due)?;
         let statuses = &self.filter.statuses;
         if !statuses.is_empty() && !statuses.contains(&grant.status(at)) {
             return Ok(None);

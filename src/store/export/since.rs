@@ -16,14 +16,14 @@ use super::super::rows::{change, entry_type};
 use super::super::statement::Statement;
 use super::last_before;
 use crate::domain::amount::Amount;
-use crate::domain::as_of::Since;
+use crate::domain::as_of::{Moved, Since};
 use crate::domain::entry::RuleChange;
 use crate::domain::time::Timestamp;
 
 struct RecordedSince;
 
-type Columns = (SqlUuid, Text, Numeric, Nullable<Array<BigInt>>, Nullable<Array<Jsonb>>);
-type Row = (Uuid, String, Decimal, Option<Vec<i64>>, Option<Vec<Value>>);
+type Columns = (SqlUuid, Text, Numeric, Numeric, Nullable<Array<BigInt>>, Nullable<Array<Jsonb>>);
+type Row = (Uuid, String, Decimal, Decimal, Option<Vec<i64>>, Option<Vec<Value>>);
 
 /// What these customers' ledgers recorded after `at`, by grant. One pass over those entries,
 /// however many grants they are on.
@@ -37,7 +37,7 @@ pub(super) async fn since(
     }
     let customers: Vec<Uuid> = customers.into_iter().collect();
     let statement = Statement::<RecordedSince, Columns, _>::new(
-        "SELECT e.grant_id, e.type, sum(e.amount), \
+        "SELECT e.grant_id, e.type, sum(e.amount), sum(e.held_amount), \
          array_agg(e.sequence) FILTER (WHERE e.change IS NOT NULL), \
          array_agg(e.change) FILTER (WHERE e.change IS NOT NULL) FROM (SELECT ",
         (
@@ -54,9 +54,13 @@ pub(super) async fn since(
     );
     let rows: Vec<Row> = statement.load(&mut conn).await?;
     let mut all: HashMap<Uuid, Since> = HashMap::new();
-    for (grant, kind, moved, sequences, changes) in rows {
+    for (grant, kind, amount, held, sequences, changes) in rows {
         let since = all.entry(grant).or_default();
-        since.moved.push((entry_type(&kind)?, Amount::from_decimal(moved)?));
+        since.moved.push(Moved {
+            kind: entry_type(&kind)?,
+            amount: Amount::from_decimal(amount)?,
+            held: Amount::from_decimal(held)?,
+        });
         since.changes.extend(in_order(sequences, changes)?);
     }
     Ok(all)

@@ -9,7 +9,7 @@ use creditd::domain::account::{Account, KeyRecord, Standing};
 use creditd::domain::amount::Amount;
 use creditd::domain::as_of::Since;
 use creditd::domain::balance::{Balance, PayingFor};
-use creditd::domain::command::{Action, Command, GrantKey, Outcome};
+use creditd::domain::command::{Action, Command, Key, Outcome};
 use creditd::domain::entry::Entry;
 use creditd::domain::grant::Grant;
 use creditd::domain::ids::GrantId;
@@ -37,7 +37,7 @@ pub struct Books {
     standing: Option<Standing>,
     grants: BTreeMap<GrantId, Row>,
     events: BTreeMap<String, UsageEvent>,
-    keys: HashMap<GrantKey, KeyRecord>,
+    keys: HashMap<Key, KeyRecord>,
     ledger: Vec<Entry>,
     cached: [Option<Account>; REPLICAS],
 }

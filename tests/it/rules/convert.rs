@@ -6,9 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta};
 use creditd::domain::amount::Amount;
 use creditd::domain::balance::Balance;
-use creditd::domain::command::{
-    self, Action, Command, CreateGrant, GrantKey, Outcome, RecordUsage,
-};
+use creditd::domain::command::{self, Action, Command, CreateGrant, Key, Outcome, RecordUsage};
 use creditd::domain::currency::Currency;
 use creditd::domain::entry::{Entry, EntryType};
 use creditd::domain::grant::{self, Grant, Metadata, Priority};
@@ -144,12 +142,12 @@ fn action(call: &Call) -> Action {
 }
 
 /// The model knows keys as numbers; every other one stands for a row of an import.
-fn key(number: u8) -> GrantKey {
+fn key(number: u8) -> Key {
     if number.is_multiple_of(2) {
-        return GrantKey::Request(RequestId::parse(&number.to_string()).expect("an id"));
+        return Key::Request(RequestId::parse(&number.to_string()).expect("an id"));
     }
     let import_id = ImportId::parse("file").expect("an id");
-    GrantKey::Import(ImportRow { import_id, row: i64::from(number) })
+    Key::Import(ImportRow { import_id, row: i64::from(number) })
 }
 
 fn create_grant(create: &words::Create) -> CreateGrant {

@@ -9,7 +9,8 @@ use super::words::{
     Windows,
 };
 use creditd::domain::amount::Amount;
-use creditd::domain::grant::{Figures, Grant, Priority};
+use creditd::domain::figures::Figures;
+use creditd::domain::grant::{Grant, Priority};
 
 /// Minute 0 of every case.
 const START: Micros = 1_750_000_000_000_000;

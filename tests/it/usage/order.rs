@@ -124,6 +124,7 @@ async fn an_event_is_split_where_one_grant_is_not_enough() {
         let c = client.grant(say::units("acme", "100")).await;
         let event = client.record(say::usage("acme", "e1", "m", "3.75")).await;
         let expected = pb::UsageEvent {
+            hold_id: String::new(),
             customer_id: "acme".into(),
             event_id: "e1".into(),
             metric: "m".into(),

@@ -2,6 +2,7 @@
 
 mod grants;
 mod notify;
+mod promises;
 mod records;
 
 use diesel::IntoSql as _;
@@ -18,7 +19,7 @@ use super::super::statement::Statement;
 use super::{Accounts, Running, run};
 use crate::domain::account::{Account, Standing};
 use crate::domain::amount::Amount;
-use crate::domain::command::GrantKey;
+use crate::domain::command::Key;
 use crate::domain::import::ImportRow;
 
 struct InsertCustomers;
@@ -50,8 +51,12 @@ pub(super) fn statements<'c>(
     let mut entries = Vec::new();
     let mut requests = Vec::new();
     let mut import_rows = Vec::new();
-    // No balance changes without an entry.
-    let changed = dirty.iter().filter(|account| !account.changes().entries.is_empty());
+    let mut new_holds = Vec::new();
+    let mut changed_holds = Vec::new();
+    let mut applications = Vec::new();
+    let mut reversed_events = Vec::new();
+    let mut reversed_applications = Vec::new();
+    let changed = dirty.iter().filter(|account| account.has_news());
     let payloads = changes::payloads(changed.map(|account| account.customer().key));
     for account in dirty {
         let key = account.customer().key;
@@ -62,11 +67,21 @@ pub(super) fn statements<'c>(
         figures.extend(account.grants_with_new_figures().map(|row| Of { key, account, row }));
         events.extend(changes.events.iter().map(|event| Of { key, account, row: &**event }));
         entries.extend(changes.entries.iter().map(|row| Of { key, account, row }));
+        new_holds.extend(account.new_holds().map(|row| Of { key, account, row }));
+        changed_holds.extend(account.changed_holds().map(|row| Of { key, account, row }));
+        applications.extend(changes.applications.iter().map(|made| Of {
+            key,
+            account,
+            row: &**made,
+        }));
+        reversed_events.extend(changes.reversed_events.iter().map(|(id, by)| (key, id, *by)));
+        reversed_applications
+            .extend(changes.reversed_applications.iter().map(|(id, by)| (key, id, *by)));
         for row in &changes.keys {
             let of = Of { key, account, row };
             match &row.key {
-                GrantKey::Request(id) => requests.push((id, of)),
-                GrantKey::Import(row) => import_rows.push((row, of)),
+                Key::Request(id) => requests.push((id, of)),
+                Key::Import(row) => import_rows.push((row, of)),
             }
         }
     }
@@ -78,7 +93,7 @@ pub(super) fn statements<'c>(
         (row.import_id.key(), row.row)
     });
 
-    let mut all = Vec::with_capacity(10);
+    let mut all = Vec::with_capacity(16);
     all.extend(some(&new, |rows| Ok(insert_customers(conn, rows)))?);
     all.extend(some(&known, |rows| Ok(update_customers(conn, rows)))?);
     all.extend(some(&made, |rows| grants::insert(conn, rows))?);
@@ -86,7 +101,13 @@ pub(super) fn statements<'c>(
     all.extend(some(&figures, |rows| grants::update_figures(conn, rows))?);
     all.extend(some(&events, |rows| records::insert_events(conn, rows))?);
     all.extend(some(&entries, |rows| records::insert_entries(conn, rows))?);
-    all.extend(some(&requests, |rows| Ok(records::insert_requests(conn, rows)))?);
+    all.extend(some(&new_holds, |rows| promises::insert_holds(conn, rows))?);
+    all.extend(some(&changed_holds, |rows| promises::update_holds(conn, rows))?);
+    all.extend(some(&applications, |rows| promises::insert_applications(conn, rows))?);
+    // Behind the inserts: what was made in this batch may have been reversed in it.
+    all.extend(some(&reversed_events, |rows| promises::reverse_events(conn, rows))?);
+    all.extend(some(&reversed_applications, |rows| promises::reverse_applications(conn, rows))?);
+    all.extend(some(&requests, |rows| records::insert_requests(conn, rows))?);
     all.extend(some(&import_rows, |rows| Ok(records::insert_import_rows(conn, rows)))?);
     all.extend(some(&payloads, |payloads| Ok(notify::notify(conn, payloads)))?);
     Ok(all)

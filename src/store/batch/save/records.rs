@@ -1,17 +1,24 @@
 //! Writing what is only ever added: usage events, ledger entries, used keys.
 
-use diesel::sql_types::{BigInt, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::IntoSql as _;
+use diesel::sql_types::{
+    Array, BigInt, Bool, Jsonb, Nullable, Numeric, Text, Timestamptz, Uuid as SqlUuid,
+};
 use diesel_async::AsyncPgConnection;
+use rust_decimal::Decimal;
+use uuid::Uuid;
 
 use super::super::super::error::Result;
 use super::super::super::rows::{change_json, entry_type_name, metadata_json};
 use super::super::super::statement::Statement;
 use super::super::{Running, run};
 use super::{Of, amounts, column};
-use crate::domain::account::KeyRecord;
+use crate::domain::account::{KeyRecord, Made};
+use crate::domain::amount::Amount;
 use crate::domain::entry::Entry;
-use crate::domain::ids::{EventId, RequestId};
+use crate::domain::ids::{EventId, HoldId, InvoiceId, RequestId};
 use crate::domain::import::ImportRow;
+use crate::domain::reversal::Reversal;
 use crate::domain::usage::{Uncovered, UsageEvent};
 
 struct InsertEvents;
@@ -29,7 +36,7 @@ pub(super) fn insert_events<'c>(
     let statement = Statement::<InsertEvents, (), _>::new(
         "INSERT INTO usage_events (customer_id, event_id, metric, quantity, uncovered, \
          timestamp, recorded_at, first_sequence, last_sequence, timestamp_given, reject, \
-         metadata, reversed) SELECT x.*, 0 FROM unnest(",
+         metadata, hold_id, reversed) SELECT x.*, 0 FROM unnest(",
         (
             column::<SqlUuid, _, _>(rows, |of| of.key),
             column::<Text, _, _>(rows, |of| of.row.event_id.as_str()),
@@ -43,6 +50,7 @@ pub(super) fn insert_events<'c>(
             column::<Bool, _, _>(rows, |of| of.row.timestamp_given),
             column::<Bool, _, _>(rows, |of| of.row.policy == Uncovered::Reject),
             column::<Nullable<Jsonb>, _, _>(rows, |of| metadata_json(&of.row.metadata)),
+            column::<Nullable<Text>, _, _>(rows, |of| of.row.hold_id.as_ref().map(HoldId::as_str)),
         ),
         ") AS x",
     );
@@ -56,7 +64,7 @@ pub(super) fn insert_entries<'c>(
     let statement = Statement::<InsertEntries, (), _>::new(
         "INSERT INTO ledger_entries (customer_id, sequence, grant_id, type, amount, \
          balance_after, held_amount, held_after, event_id, reason, change, actor, occurred_at, \
-         recorded_at) SELECT * FROM unnest(",
+         recorded_at, invoice_id, hold_id) SELECT * FROM unnest(",
         (
             column::<SqlUuid, _, _>(rows, |of| of.key),
             column::<BigInt, _, _>(rows, |of| of.row.sequence),
@@ -74,6 +82,10 @@ pub(super) fn insert_entries<'c>(
             column::<Text, _, _>(rows, |of| &*of.row.actor),
             column::<Timestamptz, _, _>(rows, |of| of.row.occurred_at),
             column::<Timestamptz, _, _>(rows, |of| of.row.recorded_at),
+            column::<Nullable<Text>, _, _>(rows, |of| {
+                of.row.invoice_id.as_ref().map(InvoiceId::as_str)
+            }),
+            column::<Nullable<Text>, _, _>(rows, |of| of.row.hold_id.as_ref().map(HoldId::as_str)),
         ),
         ")",
     );
@@ -83,21 +95,53 @@ pub(super) fn insert_entries<'c>(
 pub(super) fn insert_requests<'c>(
     conn: &'c AsyncPgConnection,
     rows: &[Used<'_, RequestId>],
-) -> Running<'c> {
+) -> Result<Running<'c>> {
+    let figure = |of: fn(&Reversal) -> Amount| {
+        let figures = rows.iter().map(|(_, row)| reversal(&row.row.made).map(of));
+        let decimals = figures.map(|figure| figure.map(Amount::to_decimal).transpose());
+        let decimals: std::result::Result<Vec<Option<Decimal>>, _> = decimals.collect();
+        decimals.map(|decimals| decimals.into_sql::<Array<Nullable<Numeric>>>())
+    };
     let statement = Statement::<InsertRequests, (), _>::new(
         "INSERT INTO requests (customer_id, request_id, payload, effective_at, grant_id, \
-         recorded_at) SELECT * FROM unnest(",
+         recorded_at, event_id, invoice_id, restored, forfeited, uncovered_reversed) \
+         SELECT * FROM unnest(",
         (
             column::<SqlUuid, _, _>(rows, |(_, of)| of.key),
             column::<Text, _, _>(rows, |(id, _)| id.as_str()),
             column::<SqlUuid, _, _>(rows, |(_, of)| of.row.payload),
             column::<Nullable<Timestamptz>, _, _>(rows, |(_, of)| of.row.effective_at),
-            column::<SqlUuid, _, _>(rows, |(_, of)| of.row.grant_id.0),
+            column::<Nullable<SqlUuid>, _, _>(rows, |(_, of)| grant_id(&of.row.made)),
             column::<Timestamptz, _, _>(rows, |(_, of)| of.account.now()),
+            column::<Nullable<Text>, _, _>(rows, |(_, of)| match &of.row.made {
+                Made::UsageReversal(event_id, _) => Some(event_id.as_str()),
+                Made::Grant(_) | Made::ApplicationReversal(..) => None,
+            }),
+            column::<Nullable<Text>, _, _>(rows, |(_, of)| match &of.row.made {
+                Made::ApplicationReversal(invoice_id, _) => Some(invoice_id.as_str()),
+                Made::Grant(_) | Made::UsageReversal(..) => None,
+            }),
+            figure(|reversal| reversal.restored)?,
+            figure(|reversal| reversal.forfeited)?,
+            figure(|reversal| reversal.uncovered)?,
         ),
         ")",
     );
-    run(conn, statement)
+    Ok(run(conn, statement))
+}
+
+fn grant_id(made: &Made) -> Option<Uuid> {
+    match made {
+        Made::Grant(id) => Some(id.0),
+        Made::UsageReversal(..) | Made::ApplicationReversal(..) => None,
+    }
+}
+
+fn reversal(made: &Made) -> Option<&Reversal> {
+    match made {
+        Made::Grant(_) => None,
+        Made::UsageReversal(_, reversal) | Made::ApplicationReversal(_, reversal) => Some(reversal),
+    }
 }
 
 pub(super) fn insert_import_rows<'c>(
@@ -113,7 +157,7 @@ pub(super) fn insert_import_rows<'c>(
             column::<SqlUuid, _, _>(rows, |(_, of)| of.key),
             column::<SqlUuid, _, _>(rows, |(_, of)| of.row.payload),
             column::<Nullable<Timestamptz>, _, _>(rows, |(_, of)| of.row.effective_at),
-            column::<SqlUuid, _, _>(rows, |(_, of)| of.row.grant_id.0),
+            column::<Nullable<SqlUuid>, _, _>(rows, |(_, of)| grant_id(&of.row.made)),
             column::<Timestamptz, _, _>(rows, |(_, of)| of.account.now()),
         ),
         ")",

@@ -1,111 +1,7 @@
-//! The audit: every figure re-derived from the ledger, by SQL over whole tables, so that it shares
-//! no code with what it checks. `creditd audit` runs it, and so does every integration test at its
-//! end.
-
-#![allow(clippy::disallowed_methods, reason = "its statements run once and need no cache")]
-
-use std::fmt;
-
-use diesel::QueryableByName;
-use diesel::sql_types::{BigInt, Nullable, Text};
-use diesel_async::{AsyncPgConnection, RunQueryDsl as _, SimpleAsyncConnection as _};
-
-use super::error::{Error, Result};
-use super::postgres::Address;
-
-/// One thing that does not agree.
-#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
-pub struct Difference {
-    /// Which check found it.
-    #[diesel(sql_type = Text)]
-    pub rule: String,
-    /// Whose.
-    #[diesel(sql_type = Text)]
-    pub customer: String,
-    /// Of what: a grant, an entry, an event.
-    #[diesel(sql_type = Text)]
-    pub subject: String,
-    /// What the ledger says.
-    #[diesel(sql_type = Nullable<Text>)]
-    pub expected: Option<String>,
-    /// What is there.
-    #[diesel(sql_type = Nullable<Text>)]
-    pub found: Option<String>,
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rule, customer, subject, expected, found } = self;
-        let (expected, found) = (text(expected.as_deref()), text(found.as_deref()));
-        write!(f, "{rule}: customer {customer}, {subject}: expected {expected}, found {found}")
-    }
-}
-
-fn text(value: Option<&str>) -> &str {
-    value.unwrap_or("nothing")
-}
-
-/// What an audit looked at, and what it found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
-    /// Customers looked at.
-    pub customers: i64,
-    /// Grants looked at.
-    pub grants: i64,
-    /// Ledger entries looked at.
-    pub entries: i64,
-    /// Usage events looked at.
-    pub events: i64,
-    /// What does not agree; of each rule the first [`crate::limits::AUDIT_DIFFERENCES_MAX`].
-    pub differences: Vec<Difference>,
-}
-
-#[derive(QueryableByName)]
-struct Count {
-    #[diesel(sql_type = BigInt)]
-    count: i64,
-}
-
-/// Audits the books, in one snapshot, without locks.
-///
-/// # Errors
-/// As the database says.
-pub async fn audit(address: &Address) -> Result<Report> {
-    let mut conn = address.connect_current().await?;
-    conn.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-    let mut differences = Vec::new();
-    for (rule, finding) in RULES {
-        // Written here and nowhere else: no text from outside becomes a part of a statement.
-        let limit = crate::limits::AUDIT_DIFFERENCES_MAX;
-        let query = format!(
-            "SELECT $rule${rule}$rule$::text AS rule, \
-             coalesce((SELECT external_id FROM customers WHERE id = d.customer_id), \
-                      d.customer_id::text) AS customer, \
-             d.subject::text AS subject, d.expected::text AS expected, d.found::text AS found \
-             FROM ({finding}) AS d(customer_id, subject, expected, found) LIMIT {limit}"
-        );
-        let found: Vec<Difference> = diesel::sql_query(query).load(&mut conn).await?;
-        differences.extend(found);
-    }
-    let report = Report {
-        customers: count(&mut conn, "customers").await?,
-        grants: count(&mut conn, "grants").await?,
-        entries: count(&mut conn, "ledger_entries").await?,
-        events: count(&mut conn, "usage_events").await?,
-        differences,
-    };
-    conn.batch_execute("ROLLBACK").await?;
-    Ok(report)
-}
-
-async fn count(conn: &mut AsyncPgConnection, table: &str) -> Result<i64> {
-    let counted: Vec<Count> =
-        diesel::sql_query(format!("SELECT count(*) AS count FROM {table}")).load(conn).await?;
-    counted.into_iter().next().map(|row| row.count).ok_or_else(|| Error::corrupt("no count"))
-}
+//! What holds of grants, usage and the ledger.
 
 /// Each rule, and a query that finds what breaks it: customer, subject, expected, found.
-const RULES: &[(&str, &str)] = &[
+pub(super) const RULES: &[(&str, &str)] = &[
     (
         "revision is the last sequence, and sequences have no gap",
         "SELECT coalesce(c.id, e.customer_id), 'revision', \
@@ -126,14 +22,16 @@ const RULES: &[(&str, &str)] = &[
     ),
     (
         "a customer's recorded_at is its last one",
-        "SELECT c.id, 'recorded_at', greatest(e.last, u.last)::text, c.recorded_at::text \
+        "SELECT c.id, 'recorded_at', greatest(e.last, u.last, a.last)::text, c.recorded_at::text \
          FROM customers c \
          LEFT JOIN (SELECT customer_id, max(recorded_at) AS last FROM ledger_entries \
                     GROUP BY customer_id) e ON e.customer_id = c.id \
          LEFT JOIN (SELECT customer_id, max(recorded_at) AS last FROM usage_events \
                     GROUP BY customer_id) u ON u.customer_id = c.id \
-         WHERE c.recorded_at < greatest(e.last, u.last) \
-            OR (e.last IS NULL AND u.last IS NULL)",
+         LEFT JOIN (SELECT customer_id, max(recorded_at) AS last FROM credit_applications \
+                    GROUP BY customer_id) a ON a.customer_id = c.id \
+         WHERE c.recorded_at < greatest(e.last, u.last, a.last) \
+            OR (e.last IS NULL AND u.last IS NULL AND a.last IS NULL)",
     ),
     (
         "balances run: each entry's after is the sum so far",
@@ -152,7 +50,8 @@ const RULES: &[(&str, &str)] = &[
                 concat_ws(' ', g.remaining, g.held, g.consumed, g.expired, g.voided) \
          FROM grants g FULL JOIN (SELECT customer_id, grant_id, sum(amount) AS remaining, \
              sum(held_amount) AS held, \
-             coalesce(-sum(amount) FILTER (WHERE type = 'consumed'), 0) AS consumed, \
+             coalesce(-sum(amount) FILTER (WHERE type IN ('consumed', 'applied', \
+                      'usage_reversed', 'application_reversed')), 0) AS consumed, \
              coalesce(-sum(amount) FILTER (WHERE type IN ('expired', 'expiration_reclaimed')), \
                       0) AS expired, \
              coalesce(-sum(amount) FILTER (WHERE type = 'voided'), 0) AS voided \
@@ -174,16 +73,21 @@ const RULES: &[(&str, &str)] = &[
     (
         "amounts point the way of their type",
         "SELECT customer_id, 'entry ' || sequence, type, amount::text FROM ledger_entries \
-         WHERE NOT CASE type WHEN 'granted' THEN amount > 0 \
-           WHEN 'expiration_reclaimed' THEN amount > 0 WHEN 'updated' THEN amount = 0 \
-           WHEN 'voided' THEN amount <= 0 ELSE amount < 0 END",
+         WHERE NOT CASE WHEN type IN ('granted', 'expiration_reclaimed', 'usage_reversed', \
+               'application_reversed') THEN amount > 0 \
+           WHEN type IN ('updated', 'held', 'hold_released') THEN amount = 0 \
+           WHEN type = 'voided' THEN amount <= 0 ELSE amount < 0 END \
+           OR NOT CASE type WHEN 'held' THEN held_amount > 0 \
+           WHEN 'hold_released' THEN held_amount < 0 \
+           WHEN 'consumed' THEN held_amount IN (0, amount) ELSE held_amount = 0 END",
     ),
     (
-        "what is reclaimed is consumed by the same event at once",
+        "what is reclaimed is taken by the same event or invoice at once",
         "SELECT r.customer_id, 'entry ' || r.sequence, (-r.amount)::text, c.amount::text \
          FROM ledger_entries r LEFT JOIN ledger_entries c ON c.customer_id = r.customer_id \
-           AND c.sequence = r.sequence + 1 AND c.grant_id = r.grant_id AND c.type = 'consumed' \
-           AND c.event_id = r.event_id \
+           AND c.sequence = r.sequence + 1 AND c.grant_id = r.grant_id \
+           AND c.type IN ('consumed', 'applied') \
+           AND (c.event_id, c.invoice_id) IS NOT DISTINCT FROM (r.event_id, r.invoice_id) \
          WHERE r.type = 'expiration_reclaimed' AND c.amount IS DISTINCT FROM -r.amount",
     ),
     (
@@ -271,11 +175,5 @@ const RULES: &[(&str, &str)] = &[
         "SELECT r.customer_id, 'row ' || r.row, 'a grant', g.id::text FROM import_rows r \
          LEFT JOIN grants g ON g.customer_id = r.customer_id AND g.id = r.grant_id \
          WHERE g.import_id IS NULL",
-    ),
-    (
-        "a used request id names a grant",
-        "SELECT r.customer_id, 'request ' || r.request_id, 'a grant', NULL FROM requests r \
-         LEFT JOIN grants g ON g.customer_id = r.customer_id AND g.id = r.grant_id \
-         WHERE g.id IS NULL",
     ),
 ];
