@@ -64,6 +64,71 @@ impl Client {
         Ok(answer.event.expect("an event"))
     }
 
+    pub async fn try_apply(
+        &self,
+        request: pb::ApplyCreditsRequest,
+    ) -> Tried<pb::ApplyCreditsResponse> {
+        Ok(self.credits.clone().apply_credits(request).await?.into_inner())
+    }
+
+    pub async fn try_application(
+        &self,
+        customer: &str,
+        invoice: &str,
+    ) -> Tried<pb::CreditApplication> {
+        let request = pb::GetCreditApplicationRequest {
+            customer_id: customer.to_owned(),
+            invoice_id: invoice.to_owned(),
+        };
+        let answer = self.credits.clone().get_credit_application(request).await?.into_inner();
+        Ok(answer.application.expect("an application"))
+    }
+
+    pub async fn try_reverse_application(
+        &self,
+        request: pb::ReverseCreditApplicationRequest,
+    ) -> Tried<pb::ReverseCreditApplicationResponse> {
+        Ok(self.credits.clone().reverse_credit_application(request).await?.into_inner())
+    }
+
+    pub async fn try_reverse_usage(
+        &self,
+        request: pb::ReverseUsageRequest,
+    ) -> Tried<pb::ReverseUsageResponse> {
+        Ok(self.usage.clone().reverse_usage(request).await?.into_inner())
+    }
+
+    pub async fn try_hold(&self, request: pb::CreateHoldRequest) -> Tried<pb::CreateHoldResponse> {
+        Ok(self.usage.clone().create_hold(request).await?.into_inner())
+    }
+
+    pub async fn try_extend(&self, request: pb::ExtendHoldRequest) -> Tried<pb::Hold> {
+        let answer = self.usage.clone().extend_hold(request).await?.into_inner();
+        Ok(answer.hold.expect("a hold"))
+    }
+
+    pub async fn try_settle(
+        &self,
+        request: pb::SettleHoldRequest,
+    ) -> Tried<(pb::Hold, pb::UsageEvent)> {
+        let answer = self.usage.clone().settle_hold(request).await?.into_inner();
+        Ok((answer.hold.expect("a hold"), answer.event.expect("an event")))
+    }
+
+    pub async fn try_release(&self, customer: &str, hold: &str) -> Tried<pb::Hold> {
+        let request =
+            pb::ReleaseHoldRequest { customer_id: customer.to_owned(), hold_id: hold.to_owned() };
+        let answer = self.usage.clone().release_hold(request).await?.into_inner();
+        Ok(answer.hold.expect("a hold"))
+    }
+
+    pub async fn try_get_hold(&self, customer: &str, hold: &str) -> Tried<pb::Hold> {
+        let request =
+            pb::GetHoldRequest { customer_id: customer.to_owned(), hold_id: hold.to_owned() };
+        let answer = self.usage.clone().get_hold(request).await?.into_inner();
+        Ok(answer.hold.expect("a hold"))
+    }
+
     pub async fn try_advance(&self, request: pb::AdvanceToRequest) -> Tried<pb::AdvanceToResponse> {
         Ok(self.clock.clone().advance_to(request).await?.into_inner())
     }
@@ -188,6 +253,60 @@ impl Client {
         let recorded = self.try_record(request).await.expect("usage");
         assert!(!recorded.duplicate, "{recorded:?}");
         recorded.event.expect("an event")
+    }
+
+    /// Applies credits to an invoice, which must be new.
+    pub async fn apply(&self, request: pb::ApplyCreditsRequest) -> pb::CreditApplication {
+        let applied = self.try_apply(request).await.expect("an application");
+        assert!(!applied.replayed, "{applied:?}");
+        applied.application.expect("an application")
+    }
+
+    pub async fn application(&self, customer: &str, invoice: &str) -> pb::CreditApplication {
+        self.try_application(customer, invoice).await.expect("an application")
+    }
+
+    /// Gives applied credits back, under a key that must be new.
+    pub async fn reverse_application(
+        &self,
+        request: pb::ReverseCreditApplicationRequest,
+    ) -> pb::ReverseCreditApplicationResponse {
+        let reversed = self.try_reverse_application(request).await.expect("a reversal");
+        assert!(!reversed.replayed, "{reversed:?}");
+        reversed
+    }
+
+    /// Gives usage back, under a key that must be new.
+    pub async fn reverse_usage(
+        &self,
+        request: pb::ReverseUsageRequest,
+    ) -> pb::ReverseUsageResponse {
+        let reversed = self.try_reverse_usage(request).await.expect("a reversal");
+        assert!(!reversed.replayed, "{reversed:?}");
+        reversed
+    }
+
+    /// Sets credits aside, in a hold that must be new.
+    pub async fn hold(&self, request: pb::CreateHoldRequest) -> pb::Hold {
+        let made = self.try_hold(request).await.expect("a hold");
+        assert!(!made.replayed, "{made:?}");
+        made.hold.expect("a hold")
+    }
+
+    pub async fn extend(&self, request: pb::ExtendHoldRequest) -> pb::Hold {
+        self.try_extend(request).await.expect("a longer hold")
+    }
+
+    pub async fn settle(&self, request: pb::SettleHoldRequest) -> (pb::Hold, pb::UsageEvent) {
+        self.try_settle(request).await.expect("a settled hold")
+    }
+
+    pub async fn release(&self, customer: &str, hold: &str) -> pb::Hold {
+        self.try_release(customer, hold).await.expect("a released hold")
+    }
+
+    pub async fn get_hold(&self, customer: &str, hold: &str) -> pb::Hold {
+        self.try_get_hold(customer, hold).await.expect("a hold")
     }
 
     pub async fn preview(&self, request: pb::PreviewUsageRequest) -> pb::PreviewUsageResponse {

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use creditd::pb;
 use creditd::pb::import_grants_request::Message;
 use prost::Message as _;
-use prost_types::{FieldMask, Timestamp};
+use prost_types::{Duration, FieldMask, Timestamp};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
@@ -69,6 +69,74 @@ pub fn usage(customer: &str, event: &str, metric: &str, quantity: &str) -> pb::R
     }
 }
 
+/// Credits applied now to an invoice.
+pub fn apply(customer: &str, invoice: &str, currency: &str, due: &str) -> pb::ApplyCreditsRequest {
+    pb::ApplyCreditsRequest {
+        customer_id: customer.to_owned(),
+        invoice_id: invoice.to_owned(),
+        currency: currency.to_owned(),
+        amount_due: due.to_owned(),
+        ..Default::default()
+    }
+}
+
+/// Credits set aside for 15 minutes, all or nothing.
+pub fn hold(customer: &str, hold: &str, metric: &str, quantity: &str) -> pb::CreateHoldRequest {
+    pb::CreateHoldRequest {
+        customer_id: customer.to_owned(),
+        hold_id: hold.to_owned(),
+        metric: metric.to_owned(),
+        quantity: quantity.to_owned(),
+        ..Default::default()
+    }
+}
+
+/// A hold settled now, by an event of the hold's own id.
+pub fn settle(customer: &str, hold: &str, quantity: &str) -> pb::SettleHoldRequest {
+    pb::SettleHoldRequest {
+        customer_id: customer.to_owned(),
+        hold_id: hold.to_owned(),
+        quantity: quantity.to_owned(),
+        ..Default::default()
+    }
+}
+
+/// A hold's deadline moved to so long after now.
+pub fn extend(customer: &str, hold: &str, ttl: TimeDelta) -> pb::ExtendHoldRequest {
+    pb::ExtendHoldRequest {
+        customer_id: customer.to_owned(),
+        hold_id: hold.to_owned(),
+        ttl: duration(ttl),
+    }
+}
+
+/// Usage given back, under a request id of its own; where the quantity is empty all that is left.
+pub fn reverse_usage(customer: &str, event: &str, quantity: &str) -> pb::ReverseUsageRequest {
+    pb::ReverseUsageRequest {
+        request_id: uuid::Uuid::now_v7().to_string(),
+        customer_id: customer.to_owned(),
+        event_id: event.to_owned(),
+        quantity: quantity.to_owned(),
+        reason: "a mistake".to_owned(),
+    }
+}
+
+/// Applied credits given back, under a request id of their own; where the amount is empty all
+/// that is left.
+pub fn reverse_application(
+    customer: &str,
+    invoice: &str,
+    amount: &str,
+) -> pb::ReverseCreditApplicationRequest {
+    pb::ReverseCreditApplicationRequest {
+        request_id: uuid::Uuid::now_v7().to_string(),
+        customer_id: customer.to_owned(),
+        invoice_id: invoice.to_owned(),
+        amount: amount.to_owned(),
+        reason: "a refund".to_owned(),
+    }
+}
+
 /// The published reason of an error.
 pub fn reason(status: &Status) -> String {
     let details = status.get_error_details();
@@ -92,6 +160,12 @@ pub fn refused<T: std::fmt::Debug>(answer: Result<T, Status>, code: Code, why: &
     let status = answer.expect_err("this must be refused");
     assert_eq!((status.code(), reason(&status).as_str()), (code, why), "{status:?}");
     status
+}
+
+/// So long.
+pub fn duration(delta: TimeDelta) -> Option<Duration> {
+    let nanos = delta.subsec_nanos();
+    Some(Duration { seconds: delta.num_seconds(), nanos })
 }
 
 /// So long after the beginning of the test clock.
