@@ -5,6 +5,7 @@
 //! ([`Account::changes`]). Nothing here waits, reads a clock or touches the database.
 
 mod booking;
+mod changes;
 mod due;
 mod grants;
 mod holds;
@@ -12,50 +13,21 @@ mod invoices;
 mod reversals;
 mod usage;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use uuid::Uuid;
-
-use super::amount::{Amount, AmountError};
+pub use self::changes::{Changes, KeyRecord, Made};
+use super::amount::AmountError;
 use super::application::CreditApplication;
 use super::command::{Action, Command, Key, Outcome};
-use super::entry::Entry;
 use super::grant::Grant;
 use super::hold::Hold;
 use super::ids::{Customer, EventId, GrantId, HoldId, InvoiceId};
 use super::order;
 use super::refusal::Refusal;
-use super::reversal::Reversal;
 use super::time::{Timestamp, Windows};
 use super::usage::UsageEvent;
 use crate::limits;
-
-/// What a key did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Made {
-    /// It made a grant.
-    Grant(GrantId),
-    /// It gave usage back.
-    UsageReversal(EventId, Reversal),
-    /// It gave applied credits back.
-    ApplicationReversal(InvoiceId, Reversal),
-}
-
-/// What a key did: enough to tell a repetition from another payload, and to answer one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyRecord {
-    /// The key.
-    pub key: Key,
-    /// Whose it is: of a row of an import, it may be another customer's.
-    pub customer: Uuid,
-    /// The fingerprint of what was sent, such as [`super::command::CreateGrant::payload`].
-    pub payload: Uuid,
-    /// `effective_at` as sent, of a grant.
-    pub effective_at: Option<Timestamp>,
-    /// What it did.
-    pub made: Made,
-}
 
 /// How a grant in hand differs from its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,36 +51,6 @@ struct HoldSlot {
     hold: Arc<Hold>,
     /// Never [`Dirt::Figures`].
     dirt: Dirt,
-}
-
-/// What must be written after a batch.
-#[derive(Debug, Clone, Default)]
-pub struct Changes {
-    /// Ledger entries, by sequence.
-    pub entries: Vec<Entry>,
-    /// Usage events recorded.
-    pub events: Vec<Arc<UsageEvent>>,
-    /// Credit applications made.
-    pub applications: Vec<Arc<CreditApplication>>,
-    /// What has been given back by now of events that were reversed.
-    pub reversed_events: BTreeMap<EventId, Amount>,
-    /// The same of applications.
-    pub reversed_applications: BTreeMap<InvoiceId, Amount>,
-    /// Keys of grants and of reversals used.
-    pub keys: Vec<KeyRecord>,
-}
-
-impl Changes {
-    fn is_empty(&self) -> bool {
-        let Self { entries, events, applications, reversed_events, reversed_applications, keys } =
-            self;
-        entries.is_empty()
-            && events.is_empty()
-            && applications.is_empty()
-            && reversed_events.is_empty()
-            && reversed_applications.is_empty()
-            && keys.is_empty()
-    }
 }
 
 /// A customer's credits in hand.
@@ -303,19 +245,6 @@ impl Account {
         });
     }
 
-    /// Whether anything must be written.
-    #[must_use]
-    pub fn is_dirty(&self) -> bool {
-        !self.changes.is_empty() || self.has_dirt()
-    }
-
-    /// Whether its balance may have changed, or the instants at which time will change it: whoever
-    /// watches must be told.
-    #[must_use]
-    pub fn has_news(&self) -> bool {
-        !self.changes.entries.is_empty() || self.changed_holds().next().is_some()
-    }
-
     /// Whether the customer has a row.
     #[must_use]
     pub fn is_known(&self) -> bool {
@@ -350,51 +279,9 @@ impl Account {
         &self.windows
     }
 
-    /// What must be written, besides grants.
-    #[must_use]
-    pub fn changes(&self) -> &Changes {
-        &self.changes
-    }
-
     /// The grants in hand, in the order of consumption.
     pub fn grants(&self) -> impl Iterator<Item = &Grant> {
         self.slots.iter().map(|slot| &slot.grant)
-    }
-
-    /// Grants made since the account was loaded.
-    pub fn new_grants(&self) -> impl Iterator<Item = &Grant> {
-        self.with_dirt(|dirt| dirt == Dirt::New)
-    }
-
-    /// Grants whose rules or notes changed (their figures may have, too).
-    pub fn grants_with_new_terms(&self) -> impl Iterator<Item = &Grant> {
-        self.with_dirt(|dirt| dirt == Dirt::Terms)
-    }
-
-    /// Grants of which only figures changed.
-    pub fn grants_with_new_figures(&self) -> impl Iterator<Item = &Grant> {
-        self.with_dirt(|dirt| dirt == Dirt::Figures)
-    }
-
-    /// Holds made since the account was loaded.
-    pub fn new_holds(&self) -> impl Iterator<Item = &Hold> {
-        self.holds_with_dirt(|dirt| dirt == Dirt::New)
-    }
-
-    /// Holds whose deadline was moved, or which have ended, since the account was loaded.
-    pub fn changed_holds(&self) -> impl Iterator<Item = &Hold> {
-        self.holds_with_dirt(|dirt| dirt == Dirt::Terms)
-    }
-
-    /// The next instant at which time alone changes a grant or a hold that has changed since the
-    /// account was loaded.
-    #[must_use]
-    pub fn due_next(&self) -> Option<Timestamp> {
-        let grants = self.with_dirt(|dirt| dirt > Dirt::Clean);
-        let grants = grants.filter_map(|grant| grant.due_at(self.now, &self.windows));
-        let holds = self.holds_with_dirt(|dirt| dirt > Dirt::Clean);
-        let holds = holds.filter(|hold| hold.end.is_none()).map(|hold| hold.expires_at);
-        grants.chain(holds).min()
     }
 
     /// Whether the account should be kept between batches. A million customers that an import
@@ -419,19 +306,6 @@ impl Account {
     pub fn weight(&self) -> usize {
         let notes = |slot: &Slot| slot.grant.notes.bytes() / limits::NOTES_BYTES_PER_GRANT;
         self.slots.iter().map(|slot| 1 + notes(slot)).sum::<usize>() + self.holds.len() + 1
-    }
-
-    fn has_dirt(&self) -> bool {
-        self.with_dirt(|dirt| dirt > Dirt::Clean).next().is_some()
-            || self.holds_with_dirt(|dirt| dirt > Dirt::Clean).next().is_some()
-    }
-
-    fn holds_with_dirt(&self, wanted: impl Fn(Dirt) -> bool) -> impl Iterator<Item = &Hold> {
-        self.holds.values().filter(move |slot| wanted(slot.dirt)).map(|slot| &*slot.hold)
-    }
-
-    fn with_dirt(&self, wanted: impl Fn(Dirt) -> bool) -> impl Iterator<Item = &Grant> {
-        self.slots.iter().filter(move |slot| wanted(slot.dirt)).map(|slot| &slot.grant)
     }
 
     fn position(&self, id: GrantId) -> Option<usize> {

@@ -3,14 +3,14 @@
 //! Each statement is written so that its plan does not depend on how full the tables looked when
 //! it was planned: a lateral look-up by primary key for every item of an array.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use diesel::IntoSql as _;
 use diesel::sql_types::Array;
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use uuid::Uuid;
 
-use super::super::error::{Error, Result};
+use super::super::error::Result;
 use super::super::rows::{
     ApplicationRow, EventRow, GrantRow, GrantSqlType, HoldRow, HoldSqlType, grant_columns,
     hold_columns,
@@ -19,13 +19,10 @@ use super::super::schema::customers;
 use super::super::statement::Statement;
 use super::prior::{ImportRowRow, RequestRow};
 use super::{Accounts, prior};
-use crate::domain::account::{Account, KeyRecord, Made, Standing};
 use crate::domain::command::{Action, Command, Key};
-use crate::domain::grant::Grant;
-use crate::domain::hold::Hold;
-use crate::domain::ids::{Customer, GrantId};
+use crate::domain::ids::Customer;
 use crate::domain::import::ImportRow;
-use crate::domain::time::{Timestamp, Windows};
+use crate::domain::time::Timestamp;
 
 struct Lock;
 struct Peek;
@@ -37,10 +34,10 @@ struct NamedGrants;
 #[derive(Debug, Default)]
 pub struct Wanted {
     /// Sorted by key: the order of locking.
-    customers: BTreeMap<Uuid, Customer>,
+    pub(super) customers: BTreeMap<Uuid, Customer>,
     events: Vec<(Uuid, String)>,
     requests: Vec<(Uuid, String)>,
-    import_rows: Vec<(Uuid, ImportRow)>,
+    pub(super) import_rows: Vec<(Uuid, ImportRow)>,
     grants: Vec<(Uuid, Uuid)>,
     holds: Vec<(Uuid, String)>,
     invoices: Vec<(Uuid, String)>,
@@ -114,7 +111,7 @@ fn text(id: &str) -> String {
     id.to_owned()
 }
 
-type StandingRow = (Uuid, String, i64, i64, Timestamp);
+pub(super) type StandingRow = (Uuid, String, i64, i64, Timestamp);
 
 /// Locks the known among the customers, in the order of their keys.
 pub(super) async fn lock(conn: &AsyncPgConnection, wanted: &Wanted) -> Result<Vec<StandingRow>> {
@@ -146,15 +143,20 @@ async fn read_standings<Id: Send + 'static>(
 
 /// What was read for a batch.
 pub(super) struct Loaded {
-    open: Vec<GrantRow>,
-    open_holds: Vec<HoldRow>,
-    /// Grants that commands name, or from which came what they may give back.
-    named: Vec<GrantRow>,
-    named_holds: Vec<HoldRow>,
-    events: Vec<EventRow>,
-    applications: Vec<ApplicationRow>,
-    requests: Vec<(RequestRow, Option<GrantRow>)>,
-    import_rows: Vec<(ImportRowRow, GrantRow)>,
+    pub open: Vec<GrantRow>,
+    pub open_holds: Vec<HoldRow>,
+    pub named: Named,
+}
+
+/// What the commands of a batch name.
+pub(super) struct Named {
+    /// Also those from which came what commands may give back.
+    pub grants: Vec<GrantRow>,
+    pub holds: Vec<HoldRow>,
+    pub events: Vec<EventRow>,
+    pub applications: Vec<ApplicationRow>,
+    pub requests: Vec<(RequestRow, Option<GrantRow>)>,
+    pub import_rows: Vec<(ImportRowRow, GrantRow)>,
 }
 
 impl Loaded {
@@ -166,41 +168,12 @@ impl Loaded {
     ) -> Result<Self> {
         let unknown: Vec<Uuid> =
             wanted.customers().filter(|key| !cached.contains_key(key)).collect();
-        let accounts =
-            async { tokio::join!(open_grants(conn, &unknown), open_holds(conn, &unknown)) };
-        let keys = async {
-            tokio::join!(
-                prior::events(conn, &wanted.events),
-                prior::requests(conn, &wanted.requests),
-                prior::import_rows(conn, &wanted.import_rows),
-                prior::applications(conn, &wanted.invoices),
-            )
-        };
-        let named = async {
-            tokio::join!(
-                named_grants(conn, &wanted.grants),
-                prior::holds(conn, &wanted.holds),
-                prior::grants_of_events(conn, &wanted.reversed_events),
-                prior::grants_of_applications(conn, &wanted.reversed_invoices),
-            )
-        };
-        let (accounts, keys, named) = tokio::join!(accounts, keys, named);
-        let (open, open_holds) = accounts;
-        let (events, requests, import_rows, applications) = keys;
-        let (grants, named_holds, of_events, of_applications) = named;
-        let mut named = grants?;
-        named.extend(of_events?);
-        named.extend(of_applications?);
-        Ok(Self {
-            open: open?,
-            open_holds: open_holds?,
-            named,
-            named_holds: named_holds?,
-            events: events?,
-            applications: applications?,
-            requests: requests?,
-            import_rows: import_rows?,
-        })
+        let (open, open_holds, named) = tokio::join!(
+            open_grants(conn, &unknown),
+            open_holds(conn, &unknown),
+            Named::read(conn, wanted),
+        );
+        Ok(Self { open: open?, open_holds: open_holds?, named: named? })
     }
 
     /// Reads the open grants and holds of those whose cached account another replica has made stale, which
@@ -222,6 +195,32 @@ impl Loaded {
         self.open.extend(open?);
         self.open_holds.extend(holds?);
         Ok(())
+    }
+}
+
+impl Named {
+    async fn read(conn: &AsyncPgConnection, wanted: &Wanted) -> Result<Self> {
+        let (grants, of_events, of_applications, holds, events, applications, requests, rows) = tokio::join!(
+            named_grants(conn, &wanted.grants),
+            prior::grants_of_events(conn, &wanted.reversed_events),
+            prior::grants_of_applications(conn, &wanted.reversed_invoices),
+            prior::holds(conn, &wanted.holds),
+            prior::events(conn, &wanted.events),
+            prior::applications(conn, &wanted.invoices),
+            prior::requests(conn, &wanted.requests),
+            prior::import_rows(conn, &wanted.import_rows),
+        );
+        let mut grants = grants?;
+        grants.extend(of_events?);
+        grants.extend(of_applications?);
+        Ok(Self {
+            grants,
+            holds: holds?,
+            events: events?,
+            applications: applications?,
+            requests: requests?,
+            import_rows: rows?,
+        })
     }
 }
 
@@ -270,91 +269,4 @@ async fn named_grants(
          WHERE customer_id = x.customer_id AND id = x.id LIMIT 1) g",
     );
     Ok(statement.load(&mut conn).await?)
-}
-
-/// Puts together the accounts that a batch decides on.
-pub(super) fn assemble(
-    wanted: &Wanted,
-    standings: Vec<StandingRow>,
-    loaded: Loaded,
-    mut cached: Accounts,
-    windows: Windows,
-) -> Result<Accounts> {
-    let mut open: HashMap<Uuid, Vec<Grant>> = HashMap::new();
-    for row in loaded.open {
-        open.entry(row.customer_id).or_default().push(row.try_into()?);
-    }
-    let mut open_holds: HashMap<Uuid, Vec<Hold>> = HashMap::new();
-    for row in loaded.open_holds {
-        open_holds.entry(row.customer_id).or_default().push(row.try_into()?);
-    }
-    let mut accounts = Accounts::with_capacity(wanted.customers.len());
-    for (key, external_id, revision, version, recorded_at) in standings {
-        let customer = wanted.customers.get(&key).ok_or_else(|| Error::corrupt("customer"))?;
-        if *customer.external_id != *external_id {
-            return Err(Error::corrupt("two customers share a key"));
-        }
-        let standing = Standing { revision, version, recorded_at };
-        let account = match cached.remove(&key) {
-            Some(mut account) => {
-                account.resume(standing);
-                account
-            }
-            None => {
-                let grants = open.remove(&key).unwrap_or_default();
-                let holds = open_holds.remove(&key).unwrap_or_default();
-                Box::new(Account::known(customer.clone(), windows, standing, grants, holds))
-            }
-        };
-        accounts.insert(key, account);
-    }
-    for (key, customer) in &wanted.customers {
-        accounts
-            .entry(*key)
-            .or_insert_with(|| Box::new(Account::unknown(customer.clone(), windows)));
-    }
-    for row in loaded.named {
-        account_of(&mut accounts, row.customer_id)?.name_grant(row.try_into()?);
-    }
-    for row in loaded.named_holds {
-        account_of(&mut accounts, row.customer_id)?.name_hold(row.try_into()?);
-    }
-    for row in loaded.applications {
-        account_of(&mut accounts, row.customer_id)?.remember_application(row.try_into()?);
-    }
-    for row in loaded.events {
-        account_of(&mut accounts, row.customer_id)?.remember_event(row.try_into()?);
-    }
-    for (request, grant) in loaded.requests {
-        let account = account_of(&mut accounts, request.customer_id)?;
-        account.remember_key(request.record()?);
-        if let Some(grant) = grant {
-            account.name_grant(grant.try_into()?);
-        }
-    }
-    for ((place, customer, payload, effective_at, grant_id), grant) in loaded.import_rows {
-        // PostgreSQL counts from 1.
-        let asked = usize::try_from(place - 1).ok().and_then(|place| wanted.import_rows.get(place));
-        let (asking, row) = asked.ok_or_else(|| Error::corrupt("a row nobody asked for"))?;
-        let account = account_of(&mut accounts, *asking)?;
-        account.remember_key(KeyRecord {
-            key: Key::Import(row.clone()),
-            customer,
-            payload,
-            effective_at,
-            made: Made::Grant(GrantId(grant_id)),
-        });
-        if customer == *asking {
-            account.name_grant(grant.try_into()?);
-        }
-    }
-    Ok(accounts)
-}
-
-/// The keys were looked up for these customers, so that a row of another is impossible.
-fn account_of(accounts: &mut Accounts, key: Uuid) -> Result<&mut Account> {
-    accounts
-        .get_mut(&key)
-        .map(|account| &mut **account)
-        .ok_or_else(|| Error::corrupt("a row of another customer"))
 }

@@ -6,6 +6,7 @@
 //!    statement that waited for a lock returns other tables' rows as of before the wait.
 //! 2. [`Batch::save`]: write rows, figures, entries, revisions and COMMIT, all in one pipeline.
 
+mod assemble;
 mod load;
 mod prior;
 mod save;
@@ -75,7 +76,7 @@ impl<'c> Batch<'c> {
         begun?;
         let (locked, clock, mut loaded) = (locked?, clock?, loaded?);
         loaded.refresh(conn, &locked, &mut cached).await?;
-        let accounts = load::assemble(wanted, locked, loaded, cached, windows)?;
+        let accounts = assemble::assemble(wanted, locked, loaded, cached, windows)?;
         Ok(Opened { batch: Self { conn }, accounts, clock })
     }
 
@@ -120,7 +121,7 @@ pub async fn peek(
             let standing = load::standing(conn, wanted).await?;
             let clock = clock.read(conn).await?;
             let loaded = load::Loaded::read(conn, wanted, &Accounts::new()).await?;
-            let accounts = load::assemble(wanted, standing, loaded, Accounts::new(), windows)?;
+            let accounts = assemble::assemble(wanted, standing, loaded, Accounts::new(), windows)?;
             Ok((accounts, clock))
         })
         .await

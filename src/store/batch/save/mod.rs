@@ -4,6 +4,7 @@ mod grants;
 mod notify;
 mod promises;
 mod records;
+mod rows;
 
 use diesel::IntoSql as _;
 use diesel::dsl::AsExprOf;
@@ -13,14 +14,12 @@ use diesel_async::AsyncPgConnection;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::super::changes;
+use self::rows::Rows;
 use super::super::error::Result;
 use super::super::statement::Statement;
 use super::{Accounts, Running, run};
 use crate::domain::account::{Account, Standing};
 use crate::domain::amount::Amount;
-use crate::domain::command::Key;
-use crate::domain::import::ImportRow;
 
 struct InsertCustomers;
 struct UpdateCustomers;
@@ -38,78 +37,26 @@ pub(super) fn statements<'c>(
     conn: &'c AsyncPgConnection,
     accounts: &Accounts,
 ) -> Result<Vec<Running<'c>>> {
-    let all = accounts.values().map(|account| &**account);
-    let mut dirty: Vec<&Account> = all.filter(|account| account.is_dirty()).collect();
-    dirty.sort_unstable_by_key(|account| account.customer().key);
-    let (known, new): (Vec<&Account>, Vec<&Account>) =
-        dirty.iter().copied().partition(|account| account.is_known());
-
-    let mut made = Vec::new();
-    let mut terms = Vec::new();
-    let mut figures = Vec::new();
-    let mut events = Vec::new();
-    let mut entries = Vec::new();
-    let mut requests = Vec::new();
-    let mut import_rows = Vec::new();
-    let mut new_holds = Vec::new();
-    let mut changed_holds = Vec::new();
-    let mut applications = Vec::new();
-    let mut reversed_events = Vec::new();
-    let mut reversed_applications = Vec::new();
-    let changed = dirty.iter().filter(|account| account.has_news());
-    let payloads = changes::payloads(changed.map(|account| account.customer().key));
-    for account in dirty {
-        let key = account.customer().key;
-        let changes = account.changes();
-        made.extend(account.new_grants().map(|row| Of { key, account, row }));
-        terms.extend(account.grants_with_new_terms().map(|row| Of { key, account, row }));
-        figures.extend(account.grants_with_new_terms().map(|row| Of { key, account, row }));
-        figures.extend(account.grants_with_new_figures().map(|row| Of { key, account, row }));
-        events.extend(changes.events.iter().map(|event| Of { key, account, row: &**event }));
-        entries.extend(changes.entries.iter().map(|row| Of { key, account, row }));
-        new_holds.extend(account.new_holds().map(|row| Of { key, account, row }));
-        changed_holds.extend(account.changed_holds().map(|row| Of { key, account, row }));
-        applications.extend(changes.applications.iter().map(|made| Of {
-            key,
-            account,
-            row: &**made,
-        }));
-        reversed_events.extend(changes.reversed_events.iter().map(|(id, by)| (key, id, *by)));
-        reversed_applications
-            .extend(changes.reversed_applications.iter().map(|(id, by)| (key, id, *by)));
-        for row in &changes.keys {
-            let of = Of { key, account, row };
-            match &row.key {
-                Key::Request(id) => requests.push((id, of)),
-                Key::Import(row) => import_rows.push((row, of)),
-            }
-        }
-    }
-    // In the order of the index: neighbours land on the same page.
-    events.sort_unstable_by(|a, b| (a.key, &a.row.event_id).cmp(&(b.key, &b.row.event_id)));
-
-    // Two batches may meet in these rows without having met in a customer's lock: in one order.
-    import_rows.sort_by_cached_key(|(row, _): &records::Used<'_, ImportRow>| {
-        (row.import_id.key(), row.row)
-    });
-
+    let rows = Rows::of(accounts);
     let mut all = Vec::with_capacity(16);
-    all.extend(some(&new, |rows| Ok(insert_customers(conn, rows)))?);
-    all.extend(some(&known, |rows| Ok(update_customers(conn, rows)))?);
-    all.extend(some(&made, |rows| grants::insert(conn, rows))?);
-    all.extend(some(&terms, |rows| Ok(grants::update_terms(conn, rows)))?);
-    all.extend(some(&figures, |rows| grants::update_figures(conn, rows))?);
-    all.extend(some(&events, |rows| records::insert_events(conn, rows))?);
-    all.extend(some(&entries, |rows| records::insert_entries(conn, rows))?);
-    all.extend(some(&new_holds, |rows| promises::insert_holds(conn, rows))?);
-    all.extend(some(&changed_holds, |rows| promises::update_holds(conn, rows))?);
-    all.extend(some(&applications, |rows| promises::insert_applications(conn, rows))?);
+    all.extend(some(&rows.new, |rows| Ok(insert_customers(conn, rows)))?);
+    all.extend(some(&rows.known, |rows| Ok(update_customers(conn, rows)))?);
+    all.extend(some(&rows.made, |rows| grants::insert(conn, rows))?);
+    all.extend(some(&rows.terms, |rows| Ok(grants::update_terms(conn, rows)))?);
+    all.extend(some(&rows.figures, |rows| grants::update_figures(conn, rows))?);
+    all.extend(some(&rows.events, |rows| records::insert_events(conn, rows))?);
+    all.extend(some(&rows.entries, |rows| records::insert_entries(conn, rows))?);
+    all.extend(some(&rows.new_holds, |rows| promises::insert_holds(conn, rows))?);
+    all.extend(some(&rows.changed_holds, |rows| promises::update_holds(conn, rows))?);
+    all.extend(some(&rows.applications, |rows| promises::insert_applications(conn, rows))?);
     // Behind the inserts: what was made in this batch may have been reversed in it.
-    all.extend(some(&reversed_events, |rows| promises::reverse_events(conn, rows))?);
-    all.extend(some(&reversed_applications, |rows| promises::reverse_applications(conn, rows))?);
-    all.extend(some(&requests, |rows| records::insert_requests(conn, rows))?);
-    all.extend(some(&import_rows, |rows| Ok(records::insert_import_rows(conn, rows)))?);
-    all.extend(some(&payloads, |payloads| Ok(notify::notify(conn, payloads)))?);
+    all.extend(some(&rows.reversed_events, |rows| promises::reverse_events(conn, rows))?);
+    all.extend(some(&rows.reversed_applications, |rows| {
+        promises::reverse_applications(conn, rows)
+    })?);
+    all.extend(some(&rows.requests, |rows| records::insert_requests(conn, rows))?);
+    all.extend(some(&rows.import_rows, |rows| Ok(records::insert_import_rows(conn, rows)))?);
+    all.extend(some(&rows.payloads, |payloads| Ok(notify::notify(conn, payloads)))?);
     Ok(all)
 }
 
