@@ -63,6 +63,7 @@ impl CreditApplication {
     }
 
     /// What each grant paid at first.
+    #[must_use]
     pub fn allocations(&self) -> impl DoubleEndedIterator<Item = Allocation> + '_ {
         self.taken.iter().map(|(taken, _)| *taken)
     }

@@ -132,7 +132,9 @@ impl Account {
         account.slots =
             grants.into_iter().map(|grant| Slot { grant, dirt: Dirt::Clean, open: true }).collect();
         account.sort();
-        holds.into_iter().for_each(|hold| account.name_hold(hold));
+        for hold in holds {
+            account.name_hold(hold);
+        }
         account
     }
 

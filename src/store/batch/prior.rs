@@ -204,8 +204,7 @@ pub(super) async fn requests(
         return Ok(Vec::new());
     }
     let (customers, ids) = keys(wanted);
-    type Columns = (RequestSqlType, Nullable<GrantSqlType>);
-    let statement = Statement::<PriorRequests, Columns, _>::new(
+    let statement = Statement::<PriorRequests, (RequestSqlType, Nullable<GrantSqlType>), _>::new(
         concat!(
             "SELECT r.customer_id, r.request_id, r.payload, r.effective_at, r.grant_id, \
              r.event_id, r.invoice_id, r.restored, r.forfeited, r.uncovered_reversed, ",

@@ -55,7 +55,7 @@ pub(super) fn statements<'c>(
         promises::reverse_applications(conn, rows)
     })?);
     all.extend(some(&rows.requests, |rows| records::insert_requests(conn, rows))?);
-    all.extend(some(&rows.import_rows, |rows| Ok(records::insert_import_rows(conn, rows)))?);
+    all.extend(some(&rows.imported, |rows| Ok(records::insert_import_rows(conn, rows)))?);
     all.extend(some(&rows.payloads, |payloads| Ok(notify::notify(conn, payloads)))?);
     Ok(all)
 }

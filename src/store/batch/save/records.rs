@@ -14,7 +14,7 @@ use super::super::super::statement::Statement;
 use super::super::{Running, run};
 use super::{Of, amounts, column};
 use crate::domain::account::{KeyRecord, Made};
-use crate::domain::amount::Amount;
+use crate::domain::amount::{Amount, AmountError};
 use crate::domain::entry::Entry;
 use crate::domain::ids::{EventId, HoldId, InvoiceId, RequestId};
 use crate::domain::import::ImportRow;
@@ -100,7 +100,7 @@ pub(super) fn insert_requests<'c>(
         let figures = rows.iter().map(|(_, row)| reversal(&row.row.made).map(of));
         let decimals = figures.map(|figure| figure.map(Amount::to_decimal).transpose());
         let decimals: std::result::Result<Vec<Option<Decimal>>, _> = decimals.collect();
-        decimals.map(|decimals| decimals.into_sql::<Array<Nullable<Numeric>>>())
+        Ok::<_, AmountError>(decimals?.into_sql::<Array<Nullable<Numeric>>>())
     };
     let statement = Statement::<InsertRequests, (), _>::new(
         "INSERT INTO requests (customer_id, request_id, payload, effective_at, grant_id, \

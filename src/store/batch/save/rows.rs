@@ -30,7 +30,7 @@ pub(super) struct Rows<'a> {
     pub reversed_events: Vec<Reversed<'a, EventId>>,
     pub reversed_applications: Vec<Reversed<'a, InvoiceId>>,
     pub requests: Vec<Used<'a, RequestId>>,
-    pub import_rows: Vec<Used<'a, ImportRow>>,
+    pub imported: Vec<Used<'a, ImportRow>>,
     /// What tells those who watch.
     pub payloads: Vec<String>,
 }
@@ -50,7 +50,7 @@ impl<'a> Rows<'a> {
         rows.events
             .sort_unstable_by(|a, b| (a.key, &a.row.event_id).cmp(&(b.key, &b.row.event_id)));
         // Two batches may meet in these rows without having met in a customer's lock: in one order.
-        rows.import_rows.sort_by_cached_key(|(row, _)| (row.import_id.key(), row.row));
+        rows.imported.sort_by_cached_key(|(row, _)| (row.import_id.key(), row.row));
         rows
     }
 
@@ -75,7 +75,7 @@ impl<'a> Rows<'a> {
             let of = Of { key, account, row };
             match &row.key {
                 Key::Request(id) => self.requests.push((id, of)),
-                Key::Import(row) => self.import_rows.push((row, of)),
+                Key::Import(row) => self.imported.push((row, of)),
             }
         }
     }
