@@ -5,18 +5,20 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use creditd::domain::account::{Account, KeyRecord, Standing};
+use creditd::domain::account::{Account, KeyRecord, Made, Standing};
 use creditd::domain::amount::Amount;
-use creditd::domain::as_of::Since;
+use creditd::domain::application::CreditApplication;
+use creditd::domain::as_of::{Moved, Since};
 use creditd::domain::balance::{Balance, PayingFor};
 use creditd::domain::command::{Action, Command, Key, Outcome};
-use creditd::domain::entry::Entry;
+use creditd::domain::entry::{Entry, EntryType};
 use creditd::domain::grant::Grant;
+use creditd::domain::hold::Hold;
 use creditd::domain::ids::GrantId;
 use creditd::domain::order::by_consumption;
 use creditd::domain::refusal::Refusal;
 use creditd::domain::time::{Timestamp, Windows};
-use creditd::domain::usage::UsageEvent;
+use creditd::domain::usage::{Allocation, UsageEvent};
 
 use super::convert;
 use super::words::{self, Line, Micros, Reply, Said, View};
@@ -36,7 +38,10 @@ pub struct Books {
     windows: Windows,
     standing: Option<Standing>,
     grants: BTreeMap<GrantId, Row>,
+    holds: BTreeMap<String, Hold>,
+    /// Without what they took, which the ledger tells.
     events: BTreeMap<String, UsageEvent>,
+    applications: BTreeMap<String, CreditApplication>,
     keys: HashMap<Key, KeyRecord>,
     ledger: Vec<Entry>,
     cached: [Option<Account>; REPLICAS],
@@ -48,7 +53,9 @@ impl Books {
             windows: convert::windows(windows),
             standing: None,
             grants: BTreeMap::new(),
+            holds: BTreeMap::new(),
             events: BTreeMap::new(),
+            applications: BTreeMap::new(),
             keys: HashMap::new(),
             ledger: Vec::new(),
             cached: [None, None],
@@ -91,7 +98,11 @@ impl Books {
                 account.resume(standing);
                 account
             }
-            _ => Account::known(convert::customer(), self.windows, standing, self.open_grants()),
+            _ => {
+                let holds = self.holds.values().filter(|hold| hold.end.is_none()).cloned();
+                let (customer, grants) = (convert::customer(), self.open_grants());
+                Account::known(customer, self.windows, standing, grants, holds.collect())
+            }
         }
     }
 
@@ -101,27 +112,94 @@ impl Books {
 
     /// Gives the account what the database knows of the keys in a command.
     fn name(&self, account: &mut Account, command: &Command) {
-        let named = match &command.action {
-            Action::CreateGrant(create) => {
-                let record = self.keys.get(&create.key);
-                record.map(|record| {
-                    account.remember_key(record.clone());
-                    record.grant_id
-                })
+        match &command.action {
+            Action::CreateGrant(create) => self.name_key(account, &create.key),
+            Action::UpdateGrant(update) => self.name_grant(account, update.grant_id),
+            Action::VoidGrant(void) => self.name_grant(account, void.grant_id),
+            Action::RecordUsage(usage) => self.name_event(account, usage.event_id.as_str()),
+            Action::ApplyCredits(apply) => {
+                self.name_application(account, apply.invoice_id.as_str());
             }
-            Action::UpdateGrant(update) => Some(update.grant_id),
-            Action::VoidGrant(void) => Some(void.grant_id),
-            Action::RecordUsage(usage) => {
-                if let Some(event) = self.events.get(usage.event_id.as_str()) {
-                    account.remember_event(event.clone());
-                }
-                None
+            Action::CreateHold(create) => self.name_hold(account, create.hold_id.as_str()),
+            Action::ExtendHold(extend) => self.name_hold(account, extend.hold_id.as_str()),
+            Action::ReleaseHold(hold_id) => self.name_hold(account, hold_id.as_str()),
+            Action::SettleHold(settle) => {
+                self.name_hold(account, settle.hold_id.as_str());
+                self.name_event(account, settle.event_id.as_str());
             }
-            Action::BookDue => None,
-        };
-        if let Some(row) = named.and_then(|id| self.grants.get(&id)) {
+            Action::ReverseUsage(reverse) => {
+                self.name_key(account, &Key::Request(reverse.request_id.clone()));
+                self.name_event(account, reverse.event_id.as_str());
+                let event = self.event(reverse.event_id.as_str());
+                let taken = event.into_iter().flat_map(|event| event.taken);
+                taken.for_each(|taken| self.name_grant(account, taken.grant_id));
+            }
+            Action::ReverseApplication(reverse) => {
+                self.name_key(account, &Key::Request(reverse.request_id.clone()));
+                self.name_application(account, reverse.invoice_id.as_str());
+                let application = self.application(reverse.invoice_id.as_str());
+                let taken = application.into_iter().flat_map(|application| application.taken);
+                taken.for_each(|(taken, _)| self.name_grant(account, taken.grant_id));
+            }
+            Action::BookDue => {}
+        }
+    }
+
+    fn name_key(&self, account: &mut Account, key: &Key) {
+        if let Some(record) = self.keys.get(key) {
+            account.remember_key(record.clone());
+            if let Made::Grant(id) = record.made {
+                self.name_grant(account, id);
+            }
+        }
+    }
+
+    fn name_grant(&self, account: &mut Account, id: GrantId) {
+        if let Some(row) = self.grants.get(&id) {
             account.name_grant(row.grant.clone());
         }
+    }
+
+    fn name_event(&self, account: &mut Account, id: &str) {
+        self.event(id).into_iter().for_each(|event| account.remember_event(event));
+    }
+
+    fn name_application(&self, account: &mut Account, id: &str) {
+        let application = self.application(id);
+        application.into_iter().for_each(|found| account.remember_application(found));
+    }
+
+    fn name_hold(&self, account: &mut Account, id: &str) {
+        self.holds.get(id).into_iter().for_each(|hold| account.name_hold(hold.clone()));
+    }
+
+    fn event(&self, id: &str) -> Option<UsageEvent> {
+        let mut event = self.events.get(id)?.clone();
+        event.taken = self.taken(event.entries, EntryType::Consumed);
+        Some(event)
+    }
+
+    fn application(&self, id: &str) -> Option<CreditApplication> {
+        let mut application = self.applications.get(id)?.clone();
+        let taken = self.taken(application.entries, EntryType::Applied).into_iter();
+        let described = taken.map(|taken| {
+            let notes = &self.grants[&taken.grant_id].grant.notes;
+            (taken, notes.description.clone())
+        });
+        application.taken = described.collect();
+        Some(application)
+    }
+
+    /// What these entries took, one after another.
+    fn taken(&self, entries: Option<(i64, i64)>, kind: EntryType) -> Vec<Allocation> {
+        let Some((first, last)) = entries else { return Vec::new() };
+        let within = |entry: &&Entry| (first..=last).contains(&entry.sequence);
+        let took = self.ledger.iter().filter(within).filter(|entry| entry.kind == kind);
+        let slice = |entry: &Entry| Allocation {
+            grant_id: entry.grant_id,
+            amount: Amount::from_units(-entry.amount.units()),
+        };
+        took.map(slice).collect()
     }
 
     /// As store/batch/save writes: inserts, terms, figures, each with its own columns.
@@ -149,18 +227,50 @@ impl Books {
             let figures = grant.figures;
             let parts = [figures.remaining, figures.consumed, figures.expired, figures.voided];
             assert_eq!(Amount::sum(parts), Ok(grant.amount), "the figures do not add up");
+            figures.free().expect("no more held than remains");
         }
-        for event in &account.changes().events {
-            let key = event.event_id.to_string();
-            let before = self.events.insert(key, UsageEvent::clone(event));
+        self.save_holds(account);
+        self.save_records(account);
+        self.ledger.extend(account.changes().entries.iter().cloned());
+        self.standing = Some(account.standing());
+    }
+
+    fn save_holds(&mut self, account: &Account) {
+        for hold in account.new_holds() {
+            let before = self.holds.insert(hold.hold_id.to_string(), hold.clone());
+            assert!(before.is_none(), "a hold made twice");
+        }
+        for hold in account.changed_holds() {
+            let row = self.holds.get_mut(hold.hold_id.as_str()).expect("a row");
+            row.expires_at = hold.expires_at;
+            row.end.clone_from(&hold.end);
+            assert_eq!(row, hold, "a change that nobody writes");
+        }
+    }
+
+    fn save_records(&mut self, account: &Account) {
+        let changes = account.changes();
+        for event in &changes.events {
+            let row = UsageEvent { taken: Vec::new(), ..UsageEvent::clone(event) };
+            let before = self.events.insert(event.event_id.to_string(), row);
             assert!(before.is_none(), "an event recorded twice");
+        }
+        for application in &changes.applications {
+            let id = application.invoice_id.to_string();
+            let row =
+                CreditApplication { taken: Vec::new(), ..CreditApplication::clone(application) };
+            assert!(self.applications.insert(id, row).is_none(), "an invoice applied twice");
+        }
+        for (id, reversed) in &changes.reversed_events {
+            self.events.get_mut(id.as_str()).expect("a row").reversed = *reversed;
+        }
+        for (id, reversed) in &changes.reversed_applications {
+            self.applications.get_mut(id.as_str()).expect("a row").reversed = *reversed;
         }
         for record in &account.changes().keys {
             let before = self.keys.insert(record.key.clone(), record.clone());
             assert!(before.is_none(), "a key used twice");
         }
-        self.ledger.extend(account.changes().entries.iter().cloned());
-        self.standing = Some(account.standing());
     }
 
     /// What a lane keeps is what a load would find, in the order of consumption.
@@ -173,40 +283,53 @@ impl Books {
 
     /// Every grant there ever was, as a read at `clock` shows it.
     pub fn views(&self, clock: Micros) -> Vec<View> {
+        let account = self.read(clock);
+        let grants = self.grants_of(&account);
+        grants.iter().map(|grant| convert::view(grant, account.now())).collect()
+    }
+
+    /// Every grant there ever was with what is due, oldest first.
+    fn grants_of(&self, account: &Account) -> Vec<Grant> {
+        let mut grants: BTreeMap<i64, Grant> = BTreeMap::new();
+        for row in self.grants.values() {
+            let at_rest = row.grant.clone().at(account.now()).expect("sound figures");
+            grants.insert(row.grant.sequence, at_rest);
+        }
+        grants.extend(account.grants().map(|grant| (grant.sequence, grant.clone())));
+        grants.into_values().collect()
+    }
+
+    /// Every hold, as a read at `clock` shows it.
+    pub fn holds(&self, clock: Micros) -> Vec<words::Hold> {
         let now = self.read(clock).now();
-        let at = |row: &Row| row.grant.clone().at(now).expect("sound figures");
-        let mut views: Vec<View> =
-            self.grants.values().map(|row| convert::view(&at(row), now)).collect();
-        views.sort_by_key(|view| view.sequence);
-        views
+        let holds = self.holds.values().map(|hold| convert::hold(&hold.clone().at(now)));
+        by_id(holds, |hold| hold.aside.hold)
+    }
+
+    /// Every usage event.
+    pub fn events(&self) -> Vec<words::Event> {
+        let events = self.events.keys().filter_map(|id| self.event(id));
+        by_id(events.map(|event| convert::event(&event)), |event| event.usage.event)
+    }
+
+    /// What was applied to every invoice.
+    pub fn applications(&self) -> Vec<words::Application> {
+        let all = self.applications.keys().filter_map(|id| self.application(id));
+        by_id(all.map(|one| convert::application(&one)), |one| one.apply.invoice)
     }
 
     /// Every grant as a report of a past instant shows it at `now`.
     pub fn as_of(&self, at: Micros, now: Micros) -> Vec<View> {
-        let (at, now) = (convert::instant(at), convert::instant(now));
-        let made = self.grants.values().filter(|row| row.grant.created_at <= at);
-        let mut views: Vec<View> = made
-            .map(|row| {
-                let grant = row.grant.clone().as_of(at, now, &self.since(row.grant.id, at));
-                convert::view(&grant.expect("sound figures"), at)
-            })
-            .collect();
-        views.sort_by_key(|view| view.sequence);
-        views
-    }
-
-    /// What a grant's ledger recorded after an instant, as store/export/since.rs adds it up.
-    fn since(&self, grant: GrantId, at: Timestamp) -> Since {
-        let later = |entry: &&Entry| entry.grant_id == grant && entry.recorded_at > at;
-        let mut since = Since::default();
-        for entry in self.ledger.iter().filter(later) {
-            since.changes.extend(entry.change);
-            match since.moved.iter_mut().find(|(kind, _)| *kind == entry.kind) {
-                Some((_, sum)) => *sum = sum.plus(entry.amount).expect("within range"),
-                None => since.moved.push((entry.kind, entry.amount)),
-            }
-        }
-        since
+        let account = self.read(now);
+        let (at, now) = (convert::instant(at), account.now());
+        let mut ledger = self.ledger.clone();
+        ledger.extend(account.changes().entries.iter().cloned());
+        let made = self.grants_of(&account).into_iter().filter(|grant| grant.created_at <= at);
+        let then = made.map(|grant| {
+            let since = since(&ledger, grant.id, at);
+            convert::view(&grant.as_of(at, now, &since).expect("sound figures"), at)
+        });
+        then.collect()
     }
 
     pub fn lines(&self) -> Vec<Line> {
@@ -237,4 +360,29 @@ impl Books {
     pub fn knows_customer(&self) -> bool {
         self.standing.is_some()
     }
+}
+
+/// What a grant's ledger recorded after an instant, as store/export/since.rs adds it up.
+fn since(ledger: &[Entry], grant: GrantId, at: Timestamp) -> Since {
+    let later = |entry: &&Entry| entry.grant_id == grant && entry.recorded_at > at;
+    let mut since = Since::default();
+    for entry in ledger.iter().filter(later) {
+        since.changes.extend(entry.change);
+        let Entry { kind, amount, held_amount: held, .. } = *entry;
+        match since.moved.iter_mut().find(|moved| moved.kind == kind) {
+            Some(moved) => {
+                moved.amount = moved.amount.plus(amount).expect("within range");
+                moved.held = moved.held.plus(held).expect("within range");
+            }
+            None => since.moved.push(Moved { kind, amount, held }),
+        }
+    }
+    since
+}
+
+/// As numbers sort, not as texts do.
+fn by_id<T>(all: impl Iterator<Item = T>, id: impl Fn(&T) -> u8) -> Vec<T> {
+    let mut all: Vec<T> = all.collect();
+    all.sort_by_key(id);
+    all
 }

@@ -1,7 +1,7 @@
 //! A draw: never more than asked or had, exact to the last decimal, split only where it must be.
 
 use creditd::domain::amount::Amount;
-use creditd::domain::drawdown::Draw;
+use creditd::domain::drawdown::{Draw, Purpose};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -69,7 +69,7 @@ proptest! {
         let all: Vec<_> = views.iter().map(grant).collect();
         let windows = windows(Windows { max_event_age: 100 * MINUTE, late_usage: 30 * MINUTE });
         let draw = Draw {
-            metric: &metric("api"),
+            purpose: Purpose::Usage(&metric("api")),
             quantity: Amount::from_units(quantity),
             at: instant(min(at)),
             now: instant(min(0)),

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::books::{Books, REPLICAS};
 use super::config;
 use super::history::{Step, histories};
-use super::words::{Call, Micros, Said};
+use super::words::{Call, Create, MINUTE, Micros, Said, Update};
 
 const SWEEP: Said = Said { actor: "creditd", call: Call::Sweep };
 
@@ -14,6 +14,7 @@ const SWEEP: Said = Said { actor: "creditd", call: Call::Sweep };
 fn same(a: &Books, b: &Books, clock: Micros) -> Result<(), TestCaseError> {
     prop_assert_eq!(a.balance(clock), b.balance(clock));
     prop_assert_eq!(a.views(clock), b.views(clock));
+    prop_assert_eq!(a.holds(clock), b.holds(clock));
     Ok(())
 }
 
@@ -27,13 +28,16 @@ fn visits(from: Micros, to: Micros, due: &[Micros], chance: &[u16]) -> Vec<Micro
     visits
 }
 
+/// Ends of grants and of their late windows, and deadlines of holds.
 fn due_instants(steps: &[Step], late: Micros) -> Vec<Micros> {
-    let ends = steps.iter().filter_map(|step| match &step.said.call {
-        Call::Create(create) => create.expires,
-        Call::Update(update) => update.expires.flatten(),
-        _ => None,
+    let due = steps.iter().flat_map(|step| match &step.said.call {
+        Call::Create(Create { expires: Some(end), .. })
+        | Call::Update(Update { expires: Some(Some(end)), .. }) => vec![*end, end + late],
+        Call::Aside(aside) => vec![step.clock + aside.ttl.unwrap_or(15 * MINUTE)],
+        Call::Extend(extend) => vec![step.clock + extend.ttl],
+        _ => Vec::new(),
     });
-    ends.flat_map(|end| [end, end + late]).collect()
+    due.collect()
 }
 
 proptest! {
@@ -63,6 +67,8 @@ proptest! {
             prop_assert_eq!(left_alone.lines(), swept.lines());
             same(&left_alone, &swept, step.clock)?;
         }
+        prop_assert_eq!(left_alone.events(), swept.events());
+        prop_assert_eq!(left_alone.applications(), swept.applications());
         let end = history.end();
         for at in visits(from, end, &due, &[1, 2, 3]) {
             swept.run(REPLICAS, at, &[SWEEP]);
@@ -96,6 +102,8 @@ proptest! {
             prop_assert_eq!(together.lines(), one_by_one.lines());
             prop_assert_eq!(together.last_recorded(), one_by_one.last_recorded());
             prop_assert_eq!(together.knows_customer(), one_by_one.knows_customer());
+            prop_assert_eq!(together.events(), one_by_one.events());
+            prop_assert_eq!(together.applications(), one_by_one.applications());
             same(&together, &one_by_one, first.clock)?;
         }
     }

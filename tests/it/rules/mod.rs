@@ -13,6 +13,7 @@ mod late;
 mod luck;
 mod naive;
 mod order;
+mod reach;
 mod stage;
 mod status;
 mod view;

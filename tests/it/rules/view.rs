@@ -36,19 +36,25 @@ impl View {
                 self.metadata.clone_from(metadata);
             }
             Fact::Moved(line) => self.hear_line(line),
-            Fact::Made { .. } | Fact::Used(_) => {}
+            _ => {}
         }
     }
 
     fn hear_line(&mut self, line: &Line) {
         self.remaining += line.amount;
+        self.held += line.held_amount;
         match line.kind {
             Kind::Granted => self.sequence = line.sequence,
-            Kind::Consumed => self.consumed -= line.amount,
+            Kind::Consumed | Kind::Applied | Kind::UsageReversed | Kind::ApplicationReversed => {
+                self.consumed -= line.amount
+            }
+            Kind::Held | Kind::Released => {}
             Kind::Expired | Kind::Reclaimed => self.expired -= line.amount,
             Kind::Voided => {
                 self.voided -= line.amount;
-                self.voided_at = line.reason.clone().map(|reason| (line.recorded, reason));
+                // What comes back later is voided as well, but the grant was voided once.
+                let voided = || Some((line.recorded, line.reason.clone()?));
+                self.voided_at = self.voided_at.take().or_else(voided);
             }
             Kind::Updated => {
                 self.priority = line.priority.map_or(self.priority, |(_, new)| new);
