@@ -79,6 +79,11 @@ pub const TIMESTAMP_AHEAD_MAX: TimeDelta = TimeDelta::minutes(5);
 /// Longest configurable window: keys are kept for 13 months, and an event's must outlive it.
 pub const WINDOW_MAX: Duration = Duration::from_secs(395 * 24 * 3_600);
 
+/// Ledger entries of a customer from one point of the balance to the next, at least (a point with more
+/// grants than that is so many entries from the next): a past balance reads so many at most, which
+/// takes about as long as a round trip, and a point costs an entry a quarter of a byte.
+pub const POINT_EVERY: usize = 1_024;
+
 // --- The engine ------------------------------------------------------------------------------
 
 /// Lanes, unless configured: measured on two cores, one is too few and four gain little.
@@ -172,6 +177,9 @@ pub const EXPORT_PAGE: i64 = 1_000;
 pub const EXPORT_STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
 /// Pause between two looks whether the batches under way have ended, which takes milliseconds.
 pub const SETTLE_PAUSE: Duration = Duration::from_millis(2);
+/// How long ago an instant must be for nothing to be recorded by it any more: ten times
+/// [`BATCH_TIMEOUT`], because a server whose client has given up may yet commit.
+pub const SETTLED_AFTER: Duration = Duration::from_secs(60);
 
 // --- Tasks -----------------------------------------------------------------------------------
 

@@ -1,5 +1,7 @@
 //! `creditd balance`.
 
+use chrono::{DateTime, Utc};
+
 use super::output::Output;
 use super::table::Column::{Left, Right};
 use super::table::{Column, Table, printable};
@@ -13,7 +15,8 @@ pub const EXAMPLES: &str = "\
 Examples:
   creditd balance acme
   creditd balance acme --metric input_tokens
-  creditd balance acme --currency USD --json";
+  creditd balance acme --currency USD --json
+  creditd balance acme --as-of 2026-12-31T12:00:00Z";
 
 const TOTALS: &[Column] = &[Left("CREDITS"), Right("AVAILABLE"), Right("HELD"), Right("REMAINING")];
 const GRANTS: &[Column] = &[
@@ -38,6 +41,9 @@ pub struct Args {
     /// Count only what could pay an invoice in this currency.
     #[arg(long, value_name = "CODE")]
     currency: Option<String>,
+    /// As it was at this past time or date [default: now].
+    #[arg(long, value_name = "TIME", value_parser = time::instant)]
+    as_of: Option<DateTime<Utc>>,
     #[command(flatten)]
     endpoint: Endpoint,
     #[command(flatten)]
@@ -49,7 +55,7 @@ pub(super) async fn run(args: Args) -> Result<(), Error> {
         customer_id: args.customer,
         metric: args.metric.unwrap_or_default(),
         currency: args.currency.unwrap_or_default(),
-        as_of: None,
+        as_of: args.as_of.map(time::to_wire),
     };
     let answer = args.endpoint.credits().await?.get_balance(request).await?.into_inner();
     args.output.answer(&answer, told)

@@ -1,5 +1,6 @@
 //! A grant as it was: what its ledger recorded after an instant is taken back.
 
+use super::account::Remainder;
 use super::amount::{Amount, AmountError};
 use super::entry::{EntryType, RuleChange};
 use super::figures::Figures;
@@ -47,11 +48,39 @@ impl Grant {
         self.updated_at = self.clone().at(now, None)?.updated_at;
         self.figures = self.figures.before(self.amount, &since.moved)?;
         for change in since.changes.iter().rev() {
-            self.priority = change.priority.map_or(self.priority, |(old, _)| old);
-            self.expires_at = change.expires_at.map_or(self.expires_at, |(old, _)| old);
+            self.take_back(change);
         }
         self.voided = self.voided.filter(|voided| voided.at <= at);
         self.at(at, due)
+    }
+
+    /// The grant as a balance at `at` counts it: with what it had left then, and under the rules
+    /// from before `later`, the first change of each since.
+    ///
+    /// Where the rest has gone makes no difference to a balance: all of it counts as consumed.
+    ///
+    /// # Errors
+    /// [`AmountError::OutOfRange`] where more was left than was granted.
+    pub fn with_left(
+        mut self,
+        at: Timestamp,
+        left: &Remainder,
+        later: &RuleChange,
+    ) -> Result<Self, AmountError> {
+        self.figures = Figures {
+            remaining: left.remaining,
+            held: left.held,
+            consumed: self.amount.less(left.remaining)?,
+            ..Figures::default()
+        };
+        self.take_back(later);
+        self.voided = self.voided.filter(|voided| voided.at <= at);
+        Ok(self)
+    }
+
+    fn take_back(&mut self, change: &RuleChange) {
+        self.priority = change.priority.map_or(self.priority, |(old, _)| old);
+        self.expires_at = change.expires_at.map_or(self.expires_at, |(old, _)| old);
     }
 }
 

@@ -7,9 +7,8 @@ use super::fields::Fields;
 use super::import::Import;
 use super::page::Page;
 use super::{Services, convert, deadline, filter, parse, status, stream, void, watch};
-use crate::domain::balance::{Balance, PayingFor};
 use crate::domain::command::{Action, Command, Outcome};
-use crate::domain::ids::{Customer, GrantId, Metric};
+use crate::domain::ids::{Customer, GrantId};
 use crate::pb;
 use crate::pb::credit_service_server::CreditService;
 
@@ -154,25 +153,7 @@ impl CreditService for Services {
         &self,
         request: Request<pb::GetBalanceRequest>,
     ) -> Answer<pb::GetBalanceResponse> {
-        let request = request.into_inner();
-        let mut fields = Fields::default();
-        let customer = fields.take("customer_id", Customer::parse(&request.customer_id));
-        let metric = fields.take_optional("metric", &request.metric, Metric::parse);
-        let currency = fields.take_optional("currency", &request.currency, parse::currency);
-        if !request.metric.is_empty() && !request.currency.is_empty() {
-            fields.fault("currency", "must be empty where metric is given: no grant pays for both");
-        }
-        let Some(customer) = customer else { return Err(fields.refuse()) };
-        fields.check()?;
-        let paying_for = match (metric, currency) {
-            (Some(metric), _) => PayingFor::Metric(metric),
-            (None, Some(currency)) => PayingFor::Currency(currency),
-            (None, None) => PayingFor::Anything,
-        };
-        let account = self.store.account(&customer).await.map_err(status::of_store)?;
-        let balance =
-            Balance::of(&account, &paying_for).map_err(|error| status::unexpected(&error))?;
-        let balance = Some(convert::balance(&customer, &balance));
+        let balance = Some(self.balance(request.get_ref()).await?);
         Ok(Response::new(pb::GetBalanceResponse { balance }))
     }
 

@@ -2,6 +2,7 @@
 //! goes out is converted last.
 
 mod answers;
+mod balance;
 mod convert;
 mod credit;
 mod deadline;

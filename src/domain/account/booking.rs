@@ -195,6 +195,7 @@ impl Account {
             occurred_at: cause.occurred_at,
             recorded_at: cause.recorded_at,
         });
+        self.note_point(cause.recorded_at);
     }
 
     /// Notes the instant of the last thing recorded.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Account, Dirt};
+use super::{Account, Dirt, Point};
 use crate::domain::amount::Amount;
 use crate::domain::application::CreditApplication;
 use crate::domain::command::Key;
@@ -58,12 +58,22 @@ pub struct Changes {
     pub reversed_applications: BTreeMap<InvoiceId, Amount>,
     /// Keys of grants and of reversals used.
     pub keys: Vec<KeyRecord>,
+    /// Points of the balance that were passed.
+    pub points: Vec<Point>,
 }
 
 impl Changes {
     fn is_empty(&self) -> bool {
-        let Self { entries, events, applications, reversed_events, reversed_applications, keys } =
-            self;
+        // No point is passed without an entry.
+        let Self {
+            entries,
+            events,
+            applications,
+            reversed_events,
+            reversed_applications,
+            keys,
+            points: _,
+        } = self;
         entries.is_empty()
             && events.is_empty()
             && applications.is_empty()

@@ -10,6 +10,7 @@ mod due;
 mod grants;
 mod holds;
 mod invoices;
+mod point;
 mod reversals;
 mod usage;
 
@@ -17,6 +18,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use self::changes::{Changes, KeyRecord, Made};
+pub use self::point::{Point, Remainder};
 use super::amount::AmountError;
 use super::application::CreditApplication;
 use super::command::{Action, Command, Key, Outcome};

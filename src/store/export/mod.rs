@@ -62,15 +62,20 @@ async fn patience(mut conn: &AsyncPgConnection) -> Result<()> {
 }
 
 /// The sequence of the last entry of the customer `x.customer_id` that was recorded before an
-/// instant, or 0. Found from the end: the cost follows what was recorded since, not the history.
+/// instant, or 0. Looked for backwards from the first point behind it, or else from the end: the
+/// cost follows the entries between two points, not the history.
 macro_rules! last_before {
     ($instant:literal) => {
         concat!(
             "coalesce((SELECT b.sequence FROM ledger_entries b \
              WHERE b.customer_id = x.customer_id AND b.recorded_at < ",
             $instant,
-            " ORDER BY b.sequence DESC LIMIT 1), 0)"
+            " AND b.sequence < coalesce((SELECT p.sequence FROM balance_points p \
+               WHERE p.customer_id = x.customer_id AND p.recorded_at >= ",
+            $instant,
+            " ORDER BY p.recorded_at, p.sequence LIMIT 1), 9223372036854775807) \
+             ORDER BY b.sequence DESC LIMIT 1), 0)"
         )
     };
 }
-use last_before;
+pub(super) use last_before;

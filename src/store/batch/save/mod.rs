@@ -2,6 +2,7 @@
 
 mod grants;
 mod notify;
+mod points;
 mod promises;
 mod records;
 mod rows;
@@ -46,6 +47,7 @@ pub(super) fn statements<'c>(
     all.extend(some(&rows.figures, |rows| grants::update_figures(conn, rows))?);
     all.extend(some(&rows.events, |rows| records::insert_events(conn, rows))?);
     all.extend(some(&rows.entries, |rows| records::insert_entries(conn, rows))?);
+    all.extend(some(&rows.points, |rows| points::insert(conn, rows))?);
     all.extend(some(&rows.new_holds, |rows| promises::insert_holds(conn, rows))?);
     all.extend(some(&rows.changed_holds, |rows| promises::update_holds(conn, rows))?);
     all.extend(some(&rows.applications, |rows| promises::insert_applications(conn, rows))?);

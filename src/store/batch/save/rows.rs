@@ -5,7 +5,7 @@ use super::super::Accounts;
 use super::Of;
 use super::promises::Reversed;
 use super::records::Used;
-use crate::domain::account::Account;
+use crate::domain::account::{Account, Point};
 use crate::domain::application::CreditApplication;
 use crate::domain::command::Key;
 use crate::domain::entry::Entry;
@@ -24,6 +24,7 @@ pub(super) struct Rows<'a> {
     pub figures: Vec<Of<'a, Grant>>,
     pub events: Vec<Of<'a, UsageEvent>>,
     pub entries: Vec<Of<'a, Entry>>,
+    pub points: Vec<Of<'a, Point>>,
     pub new_holds: Vec<Of<'a, Hold>>,
     pub changed_holds: Vec<Of<'a, Hold>>,
     pub applications: Vec<Of<'a, CreditApplication>>,
@@ -64,6 +65,7 @@ impl<'a> Rows<'a> {
         self.figures.extend(of(account, account.grants_with_new_figures()));
         self.events.extend(of(account, changes.events.iter().map(|event| &**event)));
         self.entries.extend(of(account, changes.entries.iter()));
+        self.points.extend(of(account, changes.points.iter()));
         self.new_holds.extend(of(account, account.new_holds()));
         self.changed_holds.extend(of(account, account.changed_holds()));
         self.applications.extend(of(account, changes.applications.iter().map(|made| &**made)));
