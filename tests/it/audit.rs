@@ -119,6 +119,27 @@ const TAMPERINGS: &[(&str, &str)] = &[
         "UPDATE grants SET due_at = NULL WHERE remaining > 0",
     ),
     (
+        "a point of the balance is what the ledger comes to",
+        "INSERT INTO balance_points SELECT customer_id, sequence, recorded_at, '{}', '{}', '{}' \
+         FROM ledger_entries WHERE sequence = 1",
+    ),
+    (
+        "a point of the balance is what the ledger comes to",
+        "INSERT INTO balance_points SELECT customer_id, sequence, recorded_at, \
+         ARRAY[grant_id, grant_id], ARRAY[balance_after, 1], '{0, 0}' \
+         FROM ledger_entries WHERE sequence = 1",
+    ),
+    (
+        "a point of the balance is what the ledger comes to",
+        "INSERT INTO balance_points SELECT customer_id, sequence, recorded_at, \
+         ARRAY[grant_id], ARRAY[balance_after], '{1}' FROM ledger_entries WHERE sequence = 1",
+    ),
+    (
+        "a point of the balance is what the ledger comes to",
+        "INSERT INTO balance_points SELECT customer_id, sequence, '2020-01-01Z', \
+         ARRAY[grant_id], ARRAY[balance_after], '{0}' FROM ledger_entries WHERE sequence = 1",
+    ),
+    (
         "a used request id names a grant",
         "INSERT INTO requests SELECT id, 'r', id, NULL, id, now() FROM customers LIMIT 1",
     ),
@@ -243,6 +264,8 @@ async fn the_service_may_not_tamper() {
         "DELETE FROM requests",
         "UPDATE import_rows SET row = row + 1",
         "DELETE FROM import_rows",
+        "UPDATE balance_points SET remaining = held",
+        "DELETE FROM balance_points",
         "DELETE FROM usage_events",
         "DELETE FROM grants",
         "DELETE FROM customers",

@@ -1,6 +1,7 @@
 //! A batch leaves what its commands would leave one by one, and its number of statements does not
 //! depend on its size.
 
+mod points;
 mod statements;
 
 use chrono::{DateTime, TimeDelta, Utc};

@@ -148,6 +148,8 @@ struct Living<'a> {
     grants: Vec<Option<String>>,
     names: HashMap<String, String>,
     told: Vec<String>,
+    /// How every instant ended.
+    balances: Vec<pb::Balance>,
 }
 
 impl Living<'_> {
@@ -272,6 +274,25 @@ impl Living<'_> {
     }
 }
 
+impl Living<'_> {
+    /// Keeps the balances of an instant that is over.
+    async fn remember(&mut self) {
+        for number in 0..CUSTOMERS {
+            let balance = self.world.client.balance(&format!("customer-{number}")).await;
+            self.balances.push(balance);
+        }
+    }
+
+    /// What a balance was is what it is told to have been.
+    async fn look_back(&self) {
+        for then in &self.balances {
+            let at = say::instant(then.as_of.as_ref());
+            let told = self.world.client.balance_at(&then.customer_id, at).await;
+            assert_eq!(told, *then, "as of {at}");
+        }
+    }
+}
+
 /// What a world is told while it lives a history, and its rows once everything due is booked.
 async fn lived(history: &[Step], swept: bool) -> (Vec<String>, Vec<String>) {
     let mut told = Vec::new();
@@ -279,8 +300,12 @@ async fn lived(history: &[Step], swept: bool) -> (Vec<String>, Vec<String>) {
     World::run(async |world| {
         let sql = world.database.connect().await;
         let (grants, names) = (Vec::new(), HashMap::new());
-        let mut living = Living { world, sql, swept, grants, names, told: Vec::new() };
+        let (so_far, balances) = Default::default();
+        let mut living = Living { world, sql, swept, grants, names, told: so_far, balances };
         for step in history {
+            if matches!(step, Step::AdvanceTo(_)) {
+                living.remember().await;
+            }
             living.live(step).await;
             if matches!(step, Step::AdvanceTo(_)) {
                 for number in 0..CUSTOMERS {
@@ -288,8 +313,10 @@ async fn lived(history: &[Step], swept: bool) -> (Vec<String>, Vec<String>) {
                 }
             }
         }
+        living.look_back().await;
         let now = living.world.now();
         living.world.advance_to(now).await;
+        living.look_back().await;
         rows = dump::named_rows(&living.world.database, &living.names).await;
         told = living.told;
     })

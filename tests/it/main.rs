@@ -26,6 +26,7 @@ mod limits;
 mod lists;
 mod luck;
 mod migrations;
+mod past;
 mod private_postgres;
 mod replicas;
 mod rules;

@@ -142,6 +142,28 @@ pub(super) const RULES: &[(&str, &str)] = &[
          WHERE remaining > held AND due_at IS DISTINCT FROM expires_at",
     ),
     (
+        // Each from the one before it and the entries between, so that no history is read twice.
+        "a point of the balance is what the ledger comes to",
+        "SELECT p.customer_id, 'point ' || p.sequence, format('%s, %s', e.recorded_at, l.told), \
+                format('%s, %s', p.recorded_at, k.told) \
+         FROM (SELECT *, lag(q) OVER (PARTITION BY customer_id ORDER BY sequence) AS last \
+               FROM balance_points q) p \
+         LEFT JOIN ledger_entries e ON e.customer_id = p.customer_id AND e.sequence = p.sequence \
+         CROSS JOIN LATERAL (SELECT string_agg( \
+             format('%s %s held %s', grant_id, remaining, held), ', ' ORDER BY grant_id) AS told \
+           FROM unnest(p.grant_ids, p.remaining, p.held) AS u(grant_id, remaining, held)) k \
+         CROSS JOIN LATERAL (SELECT string_agg( \
+             format('%s %s held %s', grant_id, remaining, held), ', ' ORDER BY grant_id) AS told \
+           FROM (SELECT DISTINCT ON (grant_id) grant_id, remaining, held \
+             FROM (SELECT (p.last).sequence, u.* FROM unnest( \
+                 (p.last).grant_ids, (p.last).remaining, (p.last).held) u \
+               UNION ALL SELECT sequence, grant_id, balance_after, held_after FROM ledger_entries \
+               WHERE customer_id = p.customer_id AND sequence <= p.sequence \
+               AND sequence > coalesce((p.last).sequence, 0)) m(sequence, grant_id, remaining, held) \
+             ORDER BY grant_id, sequence DESC) w WHERE remaining > 0) l \
+         WHERE (e.recorded_at, l.told) IS DISTINCT FROM (p.recorded_at, k.told)",
+    ),
+    (
         "a grant pays for the metrics that it names",
         "SELECT e.customer_id, 'entry ' || e.sequence, array_to_string(g.metrics, ', '), u.metric \
          FROM ledger_entries e \

@@ -50,6 +50,10 @@ async fn a_balance_shows_totals_order_and_expirations() {
         let balance = &told[0]["balance"];
         assert_eq!((&balance["revision"], &balance["customerId"]), (&json!("3"), &json!("acme")));
         assert_eq!(balance["totals"].as_array().map(Vec::len), Some(1));
+        let empty = "acme at 2025-12-31T00:00:00Z, revision 0\n\nnothing to spend\n";
+        assert_eq!(says(world, "balance acme --as-of 2025-12-31").await, empty);
+        let told = tells(world, "balance acme --as-of 2026-01-01T00:00:00Z").await;
+        assert_eq!(told, tells(world, "balance acme").await);
         let told = tells(world, "balance acme --metric tokens").await;
         assert_eq!(told[0]["balance"]["totals"][0]["available"], "69.5");
     })

@@ -287,6 +287,7 @@ async fn a_balance() {
         let of_metric: &[Spot<Get>] = &[
             Spot::Id("customer_id", |r| &mut r.customer_id),
             Spot::OptionalId("metric", |r| &mut r.metric),
+            Spot::Time("as_of", |r| &mut r.as_of),
         ];
         refuses(world, good.clone(), of_metric, on!(client, try_balance)).await;
         let of_currency: &[Spot<Get>] = &[

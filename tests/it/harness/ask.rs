@@ -323,6 +323,15 @@ impl Client {
         self.try_balance(request).await.expect("a balance")
     }
 
+    pub async fn balance_at(&self, customer: &str, at: DateTime<Utc>) -> pb::Balance {
+        let request = pb::GetBalanceRequest {
+            customer_id: customer.to_owned(),
+            as_of: Some(say::time(at)),
+            ..Default::default()
+        };
+        self.try_balance(request).await.expect("a balance")
+    }
+
     /// All of a customer's ledger, up to a page of 1,000.
     pub async fn ledger(&self, customer: &str) -> Vec<pb::LedgerEntry> {
         let request = pb::ListLedgerEntriesRequest {

@@ -62,8 +62,15 @@ impl Database {
     pub async fn counts(&self) -> Vec<(String, i64)> {
         let client = self.connect().await;
         let mut counts = Vec::new();
-        let tables =
-            ["customers", "grants", "usage_events", "ledger_entries", "requests", "import_rows"];
+        let tables = [
+            "customers",
+            "grants",
+            "usage_events",
+            "ledger_entries",
+            "balance_points",
+            "requests",
+            "import_rows",
+        ];
         for table in tables {
             let query = format!("SELECT count(*) FROM {table}");
             let row = client.query_one(&query, &[]).await.expect("a count");

@@ -43,6 +43,7 @@ fn agree(history: &History) -> Result<(), TestCaseError> {
         let mut then = naive.recorded_by(at);
         let now = then.pass(at);
         prop_assert_eq!(now, at);
+        prop_assert_eq!(books.past_balance(at), then.balance(at), "as of {}", at);
         let mut expected = then.views(at);
         // What came later changed it, so that the time of its last change is not known.
         for view in &mut expected {

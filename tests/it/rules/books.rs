@@ -5,13 +5,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use creditd::domain::account::{Account, KeyRecord, Made, Standing};
+use creditd::domain::account::{Account, KeyRecord, Made, Remainder, Standing};
 use creditd::domain::amount::Amount;
 use creditd::domain::application::CreditApplication;
 use creditd::domain::as_of::{Moved, Since};
 use creditd::domain::balance::{Balance, PayingFor};
 use creditd::domain::command::{Action, Command, Key, Outcome};
-use creditd::domain::entry::{Entry, EntryType};
+use creditd::domain::entry::{Entry, EntryType, RuleChange};
 use creditd::domain::grant::Grant;
 use creditd::domain::hold::Hold;
 use creditd::domain::ids::GrantId;
@@ -292,7 +292,7 @@ impl Books {
     fn grants_of(&self, account: &Account) -> Vec<Grant> {
         let mut grants: BTreeMap<i64, Grant> = BTreeMap::new();
         for row in self.grants.values() {
-            let at_rest = row.grant.clone().at(account.now()).expect("sound figures");
+            let at_rest = row.grant.clone().at(account.now(), None).expect("sound figures");
             grants.insert(row.grant.sequence, at_rest);
         }
         grants.extend(account.grants().map(|grant| (grant.sequence, grant.clone())));
@@ -327,9 +327,39 @@ impl Books {
         let made = self.grants_of(&account).into_iter().filter(|grant| grant.created_at <= at);
         let then = made.map(|grant| {
             let since = since(&ledger, grant.id, at);
-            convert::view(&grant.as_of(at, now, &since).expect("sound figures"), at)
+            convert::view(&grant.as_of(at, now, &since, None).expect("sound figures"), at)
         });
         then.collect()
+    }
+
+    /// The balance of a past instant, as store/past.rs puts it together.
+    pub fn past_balance(&self, at: Micros) -> words::Balance {
+        let at = convert::instant(at);
+        let (before, since): (Vec<&Entry>, Vec<&Entry>) =
+            self.ledger.iter().partition(|entry| entry.recorded_at <= at);
+        let then = |row: &Row| {
+            let last = before.iter().rev().find(|entry| entry.grant_id == row.grant.id)?;
+            let left = Remainder {
+                grant_id: row.grant.id,
+                remaining: last.balance_after,
+                held: last.held_after,
+            };
+            let of_it = since.iter().filter(|entry| entry.grant_id == row.grant.id);
+            let changes: Vec<RuleChange> = of_it.filter_map(|entry| entry.change).collect();
+            let later = RuleChange {
+                priority: changes.iter().find_map(|change| change.priority),
+                expires_at: changes.iter().find_map(|change| change.expires_at),
+            };
+            let then = row.grant.clone().with_left(at, &left, &later).expect("sound figures");
+            left.remaining.is_positive().then_some(then)
+        };
+        let grants = self.grants.values().filter_map(then).collect();
+        let revision = before.last().map_or(0, |entry| entry.sequence);
+        let standing = Standing { revision, version: 0, recorded_at: at };
+        let due = self.holds.values().filter(|hold| hold.is_due(at)).cloned().collect();
+        let mut account = Account::known(convert::customer(), self.windows, standing, grants, due);
+        account.begin(at).expect("sound figures");
+        convert::balance(&Balance::of(&account, &PayingFor::Anything).expect("sound figures"))
     }
 
     pub fn lines(&self) -> Vec<Line> {

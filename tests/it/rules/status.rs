@@ -49,7 +49,7 @@ fn a_read_books_an_expiry_that_nobody_has() {
     let left = made(0, Some(NOW), [4, 0, 0], false);
     for (minute, remaining, expired) in [(NOW - 1, 6, 0), (NOW, 0, 6), (NOW + 1, 0, 6)] {
         let now = convert::instant(min(minute));
-        let view = convert::view(&grant(&left).at(now).expect("sound figures"), now);
+        let view = convert::view(&grant(&left).at(now, None).expect("sound figures"), now);
         assert_eq!((view.remaining, view.expired), (remaining * ONE, expired * ONE), "{minute}");
         let status = if minute < NOW { Status::Active } else { Status::Expired };
         assert_eq!(view.status, status, "{minute}");
