@@ -113,6 +113,7 @@ impl Account {
         if let Some((_, Some(end))) = change.expires_at {
             self.check_expiry(end, grant.effective_at)?;
         }
+        self.rename(update.grant_id, &notes.description);
         let slot = &mut self.slots[index];
         slot.grant.notes = Arc::new(notes);
         slot.grant.updated_at = self.now;

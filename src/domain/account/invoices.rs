@@ -9,6 +9,7 @@ use crate::domain::application::CreditApplication;
 use crate::domain::command::{ApplyCredits, Outcome};
 use crate::domain::drawdown::Purpose;
 use crate::domain::entry::EntryType;
+use crate::domain::ids::GrantId;
 use crate::domain::refusal::Refusal;
 
 impl Account {
@@ -55,5 +56,14 @@ impl Account {
         self.applications.insert(application.invoice_id.clone(), Arc::clone(&application));
         self.changes.applications.push(Arc::clone(&application));
         Ok(Outcome::Application { application, replayed: false })
+    }
+    /// Invoices in hand call a grant what it is called now.
+    pub(super) fn rename(&mut self, grant_id: GrantId, description: &str) {
+        for application in self.applications.values_mut() {
+            let lines = &mut Arc::make_mut(application).taken;
+            for (_, line) in lines.iter_mut().filter(|(taken, _)| taken.grant_id == grant_id) {
+                description.clone_into(line);
+            }
+        }
     }
 }
