@@ -79,9 +79,9 @@ pub const TIMESTAMP_AHEAD_MAX: TimeDelta = TimeDelta::minutes(5);
 /// Longest configurable window: keys are kept for 13 months, and an event's must outlive it.
 pub const WINDOW_MAX: Duration = Duration::from_secs(395 * 24 * 3_600);
 
-/// Ledger entries of a customer from one point of the balance to the next, at least (a point with more
-/// grants than that is so many entries from the next): a past balance reads so many at most, which
-/// takes about as long as a round trip, and a point costs an entry a quarter of a byte.
+/// Ledger entries of a customer from one point of the balance to the next; more where more grants
+/// have something left. A past balance reads so many at most, which takes a third of a millisecond,
+/// and the points of a customer with twenty grants cost an entry a byte and a half.
 pub const POINT_EVERY: usize = 1_024;
 
 // --- The engine ------------------------------------------------------------------------------

@@ -284,7 +284,7 @@ async fn nothing_is_recorded_behind_an_instant_that_was_told() {
             let at = say::instant(then.as_of.as_ref());
             assert_eq!(world.client.balance_at("customer-0", at).await, *then, "as of {at}");
             let by_then = entries.iter().filter(|e| say::instant(e.recorded_at.as_ref()) <= at);
-            assert_eq!(by_then.last().map_or(0, |entry| entry.sequence), then.revision);
+            assert_eq!(by_then.map(|entry| entry.sequence).max().unwrap_or(0), then.revision);
         }
         other.stop().await;
     })
