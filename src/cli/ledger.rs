@@ -14,6 +14,7 @@ pub const EXAMPLES: &str = "\
 Examples:
   creditd ledger acme
   creditd ledger acme --event call-1
+  creditd ledger acme --invoice INV-1
   creditd ledger acme --type expired --recorded-after 2026-01-01 --limit 0
   creditd ledger acme --after-sequence 2000 --json";
 
@@ -25,9 +26,15 @@ pub struct Args {
     /// Only entries of this grant.
     #[arg(long, value_name = "ID")]
     grant: Option<String>,
-    /// Only entries that this usage event caused.
+    /// Only entries that this usage event caused, by being recorded or reversed.
     #[arg(long, value_name = "ID")]
     event: Option<String>,
+    /// Only entries that this invoice caused.
+    #[arg(long, value_name = "ID")]
+    invoice: Option<String>,
+    /// Only entries that this hold caused.
+    #[arg(long, value_name = "ID")]
+    hold: Option<String>,
     /// Only entries of this type; repeat it for more than one.
     #[arg(long = "type", value_name = "TYPE")]
     types: Vec<LedgerEntryType>,
@@ -54,6 +61,8 @@ pub(super) async fn run(args: Args) -> Result<(), Error> {
         customer_id: args.customer,
         grant_id: args.grant.unwrap_or_default(),
         event_id: args.event.unwrap_or_default(),
+        invoice_id: args.invoice.unwrap_or_default(),
+        hold_id: args.hold.unwrap_or_default(),
         types: numbers(&args.types),
         after_sequence: args.after_sequence,
         recorded_after: args.recorded_after.map(time::to_wire),
@@ -77,6 +86,7 @@ impl Listed for LedgerEntry {
         Left("TYPE"),
         Right("AMOUNT"),
         Right("BALANCE"),
+        Right("HELD"),
         Left("GRANT"),
         Left("CAUSE"),
     ];
@@ -88,6 +98,7 @@ impl Listed for LedgerEntry {
             word(self.r#type()),
             self.amount.clone(),
             self.balance_after.clone(),
+            self.held_after.clone(),
             self.grant_id.clone(),
             cause(self),
         ]
@@ -99,6 +110,12 @@ fn cause(entry: &LedgerEntry) -> String {
     let mut causes = Vec::new();
     if !entry.event_id.is_empty() {
         causes.push(format!("event {}", entry.event_id));
+    }
+    if !entry.invoice_id.is_empty() {
+        causes.push(format!("invoice {}", entry.invoice_id));
+    }
+    if !entry.hold_id.is_empty() {
+        causes.push(format!("hold {}", entry.hold_id));
     }
     if !entry.import_id.is_empty() {
         causes.push(format!("import {}", entry.import_id));

@@ -15,7 +15,9 @@ pub mod error;
 mod export;
 mod figures;
 mod grants;
+mod holds;
 mod import;
+mod invoices;
 mod json;
 mod ledger;
 mod output;
@@ -44,9 +46,17 @@ pub enum Command {
     #[command(after_long_help = balance::EXAMPLES)]
     Balance(balance::Args),
 
-    /// Record usage, and list what was recorded.
+    /// Record usage, give it back, add it up, and say what would pay for it.
     #[command(subcommand)]
     Usage(usage::Command),
+
+    /// Set credits aside before the work is done; settle or release them.
+    #[command(subcommand)]
+    Holds(holds::Command),
+
+    /// Apply credits to invoices, and give them back.
+    #[command(subcommand)]
+    Invoices(invoices::Command),
 
     /// List what moved a customer's credits, entry by entry, oldest first.
     #[command(after_long_help = ledger::EXAMPLES)]
@@ -89,6 +99,8 @@ pub async fn run(command: Command) -> Result<(), Error> {
         Command::Grants(command) => grants::run(command).await,
         Command::Balance(args) => balance::run(args).await,
         Command::Usage(command) => usage::run(command).await,
+        Command::Holds(command) => holds::run(command).await,
+        Command::Invoices(command) => invoices::run(command).await,
         Command::Ledger(args) => ledger::run(args).await,
         Command::Watch(args) => watch::run(args).await,
         Command::Void(args) => void::run(args).await,

@@ -7,7 +7,10 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
 use super::Error;
-use crate::pb::{GrantCategory, GrantStatus, GrantType, LedgerEntryType};
+use crate::pb::{
+    CandidateVerdict, GrantCategory, GrantStatus, GrantType, HoldStatus, LedgerEntryType,
+    UsageWindow,
+};
 
 /// Gives the values of an enum their words; one without a word cannot be typed.
 macro_rules! words {
@@ -53,6 +56,24 @@ words!(LedgerEntryType:
     UsageReversed "usage-reversed",
     ApplicationReversed "application-reversed",
     ExpirationReclaimed "expiration-reclaimed",
+);
+
+words!(HoldStatus:
+    Open "open",
+    Settled "settled",
+    Released "released",
+    Expired "expired",
+);
+words!(UsageWindow: Hour "hour", Day "day", All "all");
+words!(CandidateVerdict:
+    Eligible "eligible",
+    Pending "pending",
+    Expired "expired",
+    Voided "voided",
+    Exhausted "exhausted",
+    Held "held",
+    OtherMetric "other-metric",
+    OtherType "other-type",
 );
 
 /// The word of a value, `none` for one that says nothing.

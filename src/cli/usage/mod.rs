@@ -1,5 +1,9 @@
 //! `creditd usage`.
 
+mod preview;
+mod reverse;
+mod summary;
+
 use chrono::{DateTime, Utc};
 
 use super::output::{Listed, Output, Page, fresh_key, note};
@@ -9,7 +13,7 @@ use super::words::{metadata, pair};
 use super::{Endpoint, Error, time};
 use crate::limits;
 use crate::pb::{
-    InsufficientCredits, ListUsageEventsRequest, RecordUsageRequest, RecordUsageResponse,
+    GetUsageEventRequest, InsufficientCredits, ListUsageEventsRequest, RecordUsageRequest,
     UsageEvent,
 };
 
@@ -38,6 +42,37 @@ pub enum Command {
     /// List a customer's usage events, oldest first.
     #[command(after_long_help = LIST_EXAMPLES)]
     List(Box<List>),
+
+    /// Show one usage event, and what pays for it.
+    Get(Get),
+
+    /// Say what an event would draw, and what each of the customer's grants says to it.
+    #[command(after_long_help = preview::EXAMPLES)]
+    Preview(Box<preview::Args>),
+
+    /// Give a usage event back, in whole or in part.
+    ///
+    /// What was uncovered is reduced first; then credits go back to the grants they came from, last
+    /// taken first.
+    #[command(after_long_help = reverse::EXAMPLES)]
+    Reverse(Box<reverse::Args>),
+
+    /// Add usage up by metric and window: covered, and overage.
+    #[command(after_long_help = summary::EXAMPLES)]
+    Summary(Box<summary::Args>),
+}
+
+/// Which event to show.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Get {
+    /// The customer.
+    customer: String,
+    /// The event.
+    event_id: String,
+    #[command(flatten)]
+    endpoint: Endpoint,
+    #[command(flatten)]
+    output: Output,
 }
 
 /// What was used.
@@ -103,7 +138,17 @@ pub(super) async fn run(command: Command) -> Result<(), Error> {
     match command {
         Command::Record(args) => record(*args).await,
         Command::List(args) => list(*args).await,
+        Command::Get(args) => get(args).await,
+        Command::Preview(args) => preview::run(*args).await,
+        Command::Reverse(args) => reverse::run(*args).await,
+        Command::Summary(args) => summary::run(*args).await,
     }
+}
+
+async fn get(args: Get) -> Result<(), Error> {
+    let request = GetUsageEventRequest { customer_id: args.customer, event_id: args.event_id };
+    let answer = args.endpoint.usage().await?.get_usage_event(request).await?.into_inner();
+    args.output.answer(&answer, |answer| one(answer.event.as_ref()))
 }
 
 async fn record(args: Record) -> Result<(), Error> {
@@ -123,7 +168,7 @@ async fn record(args: Record) -> Result<(), Error> {
     if answer.duplicate {
         note("recorded before: this call drew nothing");
     }
-    args.output.answer(&answer, told)
+    args.output.answer(&answer, |answer| one(answer.event.as_ref()))
 }
 
 async fn list(args: List) -> Result<(), Error> {
@@ -145,10 +190,13 @@ async fn list(args: List) -> Result<(), Error> {
     args.output.list(args.limit, ask).await
 }
 
-fn told(answer: &RecordUsageResponse) -> Result<String, Error> {
-    let event = answer.event.as_ref().ok_or(Error::Unexpected("creditd answered no event"))?;
-    let metadata = event.metadata.iter().map(|(key, value)| format!("{key}={value}"));
-    let facts = [
+fn one(event: Option<&UsageEvent>) -> Result<String, Error> {
+    event.map(told).ok_or(Error::Unexpected("creditd answered no event"))
+}
+
+/// An event's figures, and when it was.
+fn facts(event: &UsageEvent) -> [(&'static str, Option<String>); 10] {
+    [
         ("event", Some(event.event_id.clone())),
         ("customer", Some(event.customer_id.clone())),
         ("metric", Some(event.metric.clone())),
@@ -158,14 +206,21 @@ fn told(answer: &RecordUsageResponse) -> Result<String, Error> {
         ("reversed", Some(event.reversed.clone())),
         ("timestamp", time::shown(event.timestamp.as_ref())),
         ("recorded", time::shown(event.recorded_at.as_ref())),
-    ];
-    let mut told = details(facts.into_iter().chain(metadata.map(|pair| ("metadata", Some(pair)))));
+        ("hold", Some(event.hold_id.clone()).filter(|id| !id.is_empty())),
+    ]
+}
+
+/// An event, with what pays for it.
+pub(super) fn told(event: &UsageEvent) -> String {
+    let metadata = event.metadata.iter().map(|(key, value)| format!("{key}={value}"));
+    let metadata = metadata.map(|pair| ("metadata", Some(pair)));
+    let mut told = details(facts(event).into_iter().chain(metadata));
     if !event.allocations.is_empty() {
         let paid = event.allocations.iter();
         let rows: Vec<_> = paid.map(|one| vec![one.grant_id.clone(), one.amount.clone()]).collect();
         told += &format!("\n{}", Table::new(PAID_BY).lines(&rows));
     }
-    Ok(told)
+    told
 }
 
 impl Listed for UsageEvent {
