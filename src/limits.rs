@@ -51,6 +51,8 @@ pub const IMPORT_ROWS_MAX: usize = 1_000;
 pub const VOID_GRANTS_AT_ONCE: i64 = 250;
 /// Candidates that PreviewUsage lists: an answer of some 600 KB.
 pub const PREVIEW_CANDIDATES_MAX: usize = 10_000;
+/// Rows of one SummarizeUsage response: a year of days of 27 metrics, an answer of some 800 KB.
+pub const SUMMARY_ROWS_MAX: usize = 10_000;
 /// Bytes of one request message: 1,000 events of ordinary size, with room for metadata.
 pub const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -76,6 +78,10 @@ pub const HOLD_TTL_DEFAULT: TimeDelta = TimeDelta::minutes(15);
 pub const HOLD_TTL_MAX: TimeDelta = TimeDelta::hours(24);
 /// How far ahead of the clock an event's timestamp may lie: the skew of a caller's clock.
 pub const TIMESTAMP_AHEAD_MAX: TimeDelta = TimeDelta::minutes(5);
+/// Events of a customer that are rolled up together, at least, and half of how many at most: summaries
+/// look at the newest one by one, which takes milliseconds, and more at once would hold up the batch
+/// that does it.
+pub const ROLLUP_EVENTS: i64 = 1_024;
 /// Longest configurable window: keys are kept for 13 months, and an event's must outlive it.
 pub const WINDOW_MAX: Duration = Duration::from_secs(395 * 24 * 3_600);
 

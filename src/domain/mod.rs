@@ -17,5 +17,6 @@ pub mod import;
 pub mod order;
 pub mod refusal;
 pub mod reversal;
+pub mod summary;
 pub mod time;
 pub mod usage;

@@ -113,6 +113,22 @@ impl Fields {
         (after, before)
     }
 
+    /// The same where both ends must be there.
+    pub(super) fn required_between(
+        &mut self,
+        of: &str,
+        after: Option<&WireTimestamp>,
+        before: Option<&WireTimestamp>,
+    ) -> Option<(Timestamp, Timestamp)> {
+        for (end, at) in [("after", after), ("before", before)] {
+            if at.is_none() {
+                self.fault(format!("{of}_{end}"), "is required");
+            }
+        }
+        let (after, before) = self.between(of, after, before);
+        after.zip(before)
+    }
+
     /// Text for people: at most `chars` characters, none of them NUL.
     pub(super) fn text(&mut self, field: &str, text: &str, chars: usize) {
         if text.chars().count() > chars {

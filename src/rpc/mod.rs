@@ -19,6 +19,7 @@ mod panic;
 mod parse;
 mod status;
 mod stream;
+mod summary;
 mod test_clock;
 mod usage;
 mod usage_stream;

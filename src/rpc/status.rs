@@ -243,6 +243,12 @@ fn limit_exceeded(name: &str, limit: usize, message: String) -> Status {
     )
 }
 
+/// FAILED_PRECONDITION for a summary that would be too long.
+pub(super) fn too_many_summary_rows(limit: usize) -> Status {
+    let message = format!("a summary has at most {limit} rows; ask for less at once");
+    limit_exceeded("summary_rows", limit, message)
+}
+
 /// Why nobody more may watch.
 pub(super) fn of_refused_watch(refused: watch::Refused) -> Status {
     let message = refused.to_string();

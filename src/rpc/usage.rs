@@ -39,9 +39,9 @@ impl UsageService for Services {
 
     async fn summarize_usage(
         &self,
-        _request: Request<pb::SummarizeUsageRequest>,
+        request: Request<pb::SummarizeUsageRequest>,
     ) -> Answer<pb::SummarizeUsageResponse> {
-        Err(Status::unimplemented("not yet"))
+        self.summarize(request.get_ref()).await.map(Response::new)
     }
 
     async fn reverse_usage(

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use diesel::IntoSql as _;
-use diesel::sql_types::{Array, BigInt, Nullable, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Nullable, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
@@ -11,8 +11,9 @@ use super::Store;
 use super::batch::{self, Wanted};
 use super::error::{Error, Result};
 use super::rows::{GrantRow, GrantSqlType, HoldRow, HoldSqlType, grant_columns, hold_columns};
+use super::standing::{StandingRow, StandingSqlType, standing_columns};
 use super::statement::Statement;
-use crate::domain::account::{Account, Standing};
+use crate::domain::account::Account;
 use crate::domain::command::Command;
 use crate::domain::grant::Grant;
 use crate::domain::hold::Hold;
@@ -24,22 +25,12 @@ struct AllGrants;
 
 type Columns = (
     SqlUuid,
-    Nullable<BigInt>,
-    Nullable<BigInt>,
-    Nullable<Timestamptz>,
+    Nullable<StandingSqlType>,
     Timestamptz,
     Nullable<GrantSqlType>,
     Nullable<HoldSqlType>,
 );
-type Row = (
-    Uuid,
-    Option<i64>,
-    Option<i64>,
-    Option<Timestamp>,
-    Timestamp,
-    Option<GrantRow>,
-    Option<HoldRow>,
-);
+type Row = (Uuid, Option<StandingRow>, Timestamp, Option<GrantRow>, Option<HoldRow>);
 
 /// Customers, and rows of two kinds: grants, and of the open holds those that have fallen due and
 /// those that fall due next. (No other hold changes what a read shows: what is held is among a
@@ -107,8 +98,9 @@ impl Store {
         let test_now = self.clock.test_now();
         let statement = Statement::<Id, Columns, _>::new(
             concat!(
-                "WITH t AS MATERIALIZED (SELECT clock_timestamp() AS now) \
-                 SELECT x.id, c.revision, c.version, c.recorded_at, t.now, ",
+                "WITH t AS MATERIALIZED (SELECT clock_timestamp() AS now) SELECT x.id, ",
+                standing_columns!(),
+                ", t.now, ",
                 grant_columns!(),
                 ", ",
                 hold_columns!(),
@@ -124,12 +116,10 @@ impl Store {
         let mut grants: HashMap<Uuid, Vec<Grant>> = HashMap::new();
         let mut holds: HashMap<Uuid, Vec<Hold>> = HashMap::new();
         let mut clock = None;
-        for (key, revision, version, recorded_at, now, grant, hold) in rows {
+        for (key, standing, now, grant, hold) in rows {
             clock = clock.max(Some(now));
-            if let (Some(revision), Some(version), Some(recorded_at)) =
-                (revision, version, recorded_at)
-            {
-                standings.insert(key, Standing { revision, version, recorded_at });
+            if let Some(standing) = standing {
+                standings.insert(key, standing.into());
             }
             if let Some(grant) = grant {
                 grants.entry(key).or_default().push(grant.try_into()?);

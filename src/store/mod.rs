@@ -21,7 +21,9 @@ pub mod private;
 mod promises;
 mod rows;
 mod schema;
+mod standing;
 mod statement;
+mod summary;
 mod usage;
 
 pub use self::account::Accounts;
@@ -37,6 +39,7 @@ pub use self::grants::{GrantFilter, OwnedGrant};
 pub use self::ledger::{EntryFilter, ListedEntry};
 pub use self::listen::Listener;
 pub use self::postgres::Address;
+pub use self::summary::SummaryFilter;
 pub use self::usage::EventFilter;
 use crate::domain::time::Windows;
 

@@ -24,7 +24,7 @@ use super::export::last_before;
 use super::rows::{GrantRow, GrantSqlType, HoldRow, change, grant_columns};
 use super::schema::holds;
 use super::statement::Statement;
-use crate::domain::account::{Account, Remainder, Standing};
+use crate::domain::account::{Account, Remainder, Rolled, Standing};
 use crate::domain::amount::Amount;
 use crate::domain::entry::RuleChange;
 use crate::domain::grant::Grant;
@@ -79,7 +79,8 @@ impl Store {
             })
             .await?;
         drop(conn);
-        let standing = Standing { revision: then.revision, version: 0, recorded_at: as_of };
+        let rolled = Rolled { until: as_of, unrolled: 0 };
+        let standing = Standing { revision: then.revision, version: 0, recorded_at: as_of, rolled };
         let grants = terms.into_iter().map(|row| grant_then(row, &then, as_of));
         let grants = grants.collect::<Result<_>>()?;
         let holds = holds.into_iter().map(Hold::try_from).collect::<Result<_>>()?;

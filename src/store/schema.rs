@@ -7,6 +7,8 @@ diesel::table! {
         revision -> BigInt,
         version -> BigInt,
         recorded_at -> Timestamptz,
+        rolled_until -> Timestamptz,
+        unrolled -> BigInt,
     }
 }
 
@@ -59,6 +61,20 @@ diesel::table! {
         reject -> Bool,
         metadata -> Nullable<Jsonb>,
         hold_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    usage_rollups (customer_id, hour, metric) {
+        customer_id -> Uuid,
+        hour -> Timestamptz,
+        metric -> Text,
+        events -> BigInt,
+        quantity -> Numeric,
+        uncovered -> Numeric,
+        reversed -> Numeric,
+        first_timestamp -> Timestamptz,
+        last_timestamp -> Timestamptz,
     }
 }
 

@@ -10,8 +10,8 @@ use crate::harness::child::creditd;
 use crate::harness::{Database, Options, Server, World, say, t0};
 
 /// What the owner of the tables may take back, as nobody else may.
-const UNLOCK: &str = "GRANT UPDATE, DELETE ON ledger_entries, requests, import_rows, usage_events, grants, \
-                      customers TO current_user";
+const UNLOCK: &str = "GRANT UPDATE, DELETE ON ledger_entries, requests, import_rows, usage_events, \
+                      usage_rollups, grants, customers TO current_user";
 
 /// A rule, and what breaks it and no other.
 const TAMPERINGS: &[(&str, &str)] = &[
@@ -30,7 +30,7 @@ const TAMPERINGS: &[(&str, &str)] = &[
     ),
     (
         "a customer's recorded_at is its last one",
-        "INSERT INTO customers VALUES (gen_random_uuid(), 'nobody', 0, 0, now())",
+        "INSERT INTO customers VALUES (gen_random_uuid(), 'nobody', 0, 0, now(), now(), 0)",
     ),
     (
         "balances run: each entry's after is the sum so far",
@@ -111,6 +111,19 @@ const TAMPERINGS: &[(&str, &str)] = &[
          AND uncovered = 0",
     ),
     (
+        "rollups are the sums of the events recorded before they end",
+        "UPDATE usage_rollups SET quantity = quantity + 1",
+    ),
+    (
+        "rollups are the sums of the events recorded before they end",
+        "UPDATE usage_rollups SET last_timestamp = last_timestamp + interval '1 second'",
+    ),
+    ("rollups are the sums of the events recorded before they end", "DELETE FROM usage_rollups"),
+    (
+        "rollups are the sums of the events recorded before they end",
+        "UPDATE customers SET rolled_until = '2030-01-01Z' WHERE external_id = 'acme'",
+    ),
+    (
         "a grant with something left falls due when it expires",
         "UPDATE grants SET due_at = due_at + interval '1 day' WHERE remaining > 0",
     ),
@@ -173,6 +186,7 @@ async fn books() -> Database {
     credits.void_grant(void).await.expect("a void");
     // Takes all of the 30 that go first now, and 5 of the 50, which then expires.
     usage.record_usage(say::usage("acme", "e1", "tokens", "35")).await.expect("usage");
+    usage.record_usage(say::usage("other", "e0", "tokens", "2")).await.expect("usage");
     let time = Some(say::time(t0() + TimeDelta::hours(2)));
     client.clock.clone().advance_to(pb::AdvanceToRequest { time }).await.expect("the clock");
     let late = pb::RecordUsageRequest {
@@ -180,6 +194,8 @@ async fn books() -> Database {
         ..say::usage("acme", "e2", "tokens", "40")
     };
     usage.record_usage(late).await.expect("usage");
+    // Only this one's usage is rolled up.
+    database.roll_up_next().await;
     usage.record_usage(say::usage("other", "e1", "tokens", "3")).await.expect("usage");
     client.import("file", vec![say::row("third", "1"), say::row("fourth", "1")]).await;
     server.stop().await;
@@ -267,6 +283,7 @@ async fn the_service_may_not_tamper() {
         "UPDATE balance_points SET remaining = held",
         "DELETE FROM balance_points",
         "DELETE FROM usage_events",
+        "DELETE FROM usage_rollups",
         "DELETE FROM grants",
         "DELETE FROM customers",
     ] {

@@ -296,8 +296,9 @@ async fn two_servers_meet_a_customer_for_the_first_time() {
             let blocker = world.database.connect().await;
             let key = creditd::domain::ids::Customer::parse(&customer).expect("an id").key;
             blocker.batch_execute("BEGIN").await.expect("a transaction");
-            let insert =
-                format!("INSERT INTO customers VALUES ('{key}', '{customer}', 0, 0, now())");
+            let insert = format!(
+                "INSERT INTO customers VALUES ('{key}', '{customer}', 0, 0, now(), now(), 0)"
+            );
             blocker.batch_execute(&insert).await.expect("an insert");
 
             let clients = [world.client.clone(), other.client()];

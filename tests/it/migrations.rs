@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use creditd::pb;
 use creditd::store::Address;
 
 use crate::harness::{Database, Options, Server, dump, say};
@@ -32,12 +33,17 @@ async fn back_to(database: &Database, keep: usize) {
     }
 }
 
-/// A customer of whom the first migration's tables hold everything.
-async fn live(server: &Server) {
+/// A customer of whom the first migration's tables hold everything, and whose usage is rolled up as
+/// a migration does it: all but what was recorded last.
+async fn live(server: &Server, database: &Database) {
     let client = server.client();
     let grant = client.grant(say::units("acme", "10")).await;
     client.grant(say::money("acme", "5", "USD")).await;
     client.record(say::usage("acme", "e1", "m", "4")).await;
+    database.roll_up_next().await;
+    let time = say::hour(1);
+    client.clock.clone().advance_to(pb::AdvanceToRequest { time }).await.expect("the clock");
+    client.record(say::usage("acme", "e2", "m", "1")).await;
     client.void(&grant.id, "r").await;
 }
 
@@ -45,7 +51,7 @@ async fn live(server: &Server) {
 async fn migrations_go_up_and_down_on_a_database_with_data() {
     let database = Database::create().await;
     let server = Server::start(&database.url, &Options::default()).await;
-    live(&server).await;
+    live(&server, &database).await;
     server.stop().await;
     let before = dump::rows(&database).await;
     for keep in (1..migrations().len()).rev() {
@@ -70,7 +76,7 @@ async fn migrations_go_up_and_down_on_a_database_with_data() {
                 WHERE n.nspname = 'public' AND c.relname NOT LIKE '\\_\\_diesel%'";
     assert_eq!(sql.query_one(left, &[]).await.expect("a count").get::<_, i64>(0), 0);
     let server = Server::start(&database.url, &Options::default()).await;
-    live(&server).await;
+    live(&server, &database).await;
     server.stop().await;
     database.audit().await;
     database.drop().await;

@@ -6,6 +6,7 @@ mod late;
 mod order;
 mod preview;
 mod reject;
+mod summary;
 
 use creditd::pb;
 use prost_types::Timestamp;

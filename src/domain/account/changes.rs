@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Account, Dirt, Point};
+use super::{Account, Dirt, Point, RolledReversal};
 use crate::domain::amount::Amount;
 use crate::domain::application::CreditApplication;
 use crate::domain::command::Key;
@@ -60,11 +60,15 @@ pub struct Changes {
     pub keys: Vec<KeyRecord>,
     /// Points of the balance that were passed.
     pub points: Vec<Point>,
+    /// Usage recorded from this instant on, and before [`super::Rolled::until`], is to be rolled up.
+    pub roll_up_from: Option<Timestamp>,
+    /// What was reversed of events that are in the rollups.
+    pub rolled_reversals: Vec<RolledReversal>,
 }
 
 impl Changes {
     fn is_empty(&self) -> bool {
-        // No point is passed without an entry.
+        // No point is passed without an entry; nor is anything rolled up without an event.
         let Self {
             entries,
             events,
@@ -73,6 +77,8 @@ impl Changes {
             reversed_applications,
             keys,
             points: _,
+            roll_up_from: _,
+            rolled_reversals: _,
         } = self;
         entries.is_empty()
             && events.is_empty()

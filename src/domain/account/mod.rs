@@ -12,6 +12,7 @@ mod holds;
 mod invoices;
 mod point;
 mod reversals;
+mod rollup;
 mod usage;
 
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 pub use self::changes::{Changes, KeyRecord, Made};
 pub use self::point::{Point, Remainder};
+pub use self::rollup::{Rolled, RolledReversal};
 use super::amount::AmountError;
 use super::application::CreditApplication;
 use super::command::{Action, Command, Key, Outcome};
@@ -63,6 +65,7 @@ pub struct Account {
     revision: i64,
     version: i64,
     recorded_at: Option<Timestamp>,
+    rolled: Option<Rolled>,
     now: Timestamp,
     windows: Windows,
     /// In the order of consumption: every open grant, and for the time of a batch those that its
@@ -90,6 +93,8 @@ pub struct Standing {
     pub version: i64,
     /// The last instant at which something was recorded.
     pub recorded_at: Timestamp,
+    /// How far usage is rolled up.
+    pub rolled: Rolled,
 }
 
 impl Account {
@@ -102,6 +107,7 @@ impl Account {
             revision: 0,
             version: 0,
             recorded_at: None,
+            rolled: None,
             now: Timestamp::UNIX_EPOCH,
             windows,
             slots: Vec::new(),
@@ -129,6 +135,7 @@ impl Account {
             revision: standing.revision,
             version: standing.version,
             recorded_at: Some(standing.recorded_at),
+            rolled: Some(standing.rolled),
             ..Self::unknown(customer, windows)
         };
         account.slots =
@@ -145,6 +152,7 @@ impl Account {
     pub fn resume(&mut self, standing: Standing) {
         self.revision = standing.revision;
         self.recorded_at = Some(standing.recorded_at);
+        self.rolled = Some(standing.rolled);
     }
 
     /// Adds a grant that a command names. If it is open it is there already.
@@ -261,13 +269,14 @@ impl Account {
         &self.customer
     }
 
-    /// Revision, version and the last recorded instant, as they are to be written.
+    /// What the database is to know of the customer, besides the grants.
     #[must_use]
     pub fn standing(&self) -> Standing {
         Standing {
             revision: self.revision,
             version: self.version,
             recorded_at: self.recorded_at.unwrap_or(self.now),
+            rolled: self.rolled.unwrap_or(Rolled::none_before(self.now)),
         }
     }
 

@@ -51,6 +51,7 @@ impl Account {
             ..Cause::call(actor, self.now)
         };
         self.book_all(&postings, &cause);
+        self.note_reversal(&event, quantity, uncovered);
         let mut after = (*event).clone();
         after.reversed = reversed;
         let event = Arc::new(after);

@@ -112,6 +112,7 @@ impl Account {
         let event = Arc::new(event);
         self.events.insert(event.event_id.clone(), Arc::clone(&event));
         self.changes.events.push(Arc::clone(&event));
+        self.count_event();
         event
     }
 }

@@ -137,6 +137,24 @@ pub(super) const RULES: &[(&str, &str)] = &[
             OR e.first IS DISTINCT FROM u.first_sequence",
     ),
     (
+        "rollups are the sums of the events recorded before they end",
+        "SELECT coalesce(r.customer_id, e.customer_id), \
+                format('%s at %s', coalesce(r.metric, e.metric), coalesce(r.hour, e.hour)), \
+                concat_ws(' ', e.events, e.quantity, e.uncovered, e.reversed, e.first, e.last), \
+                concat_ws(' ', r.events, r.quantity, r.uncovered, r.reversed, \
+                          r.first_timestamp, r.last_timestamp) \
+         FROM usage_rollups r FULL JOIN (SELECT u.customer_id, u.metric, \
+             date_trunc('hour', u.timestamp, 'UTC') AS hour, count(*) AS events, \
+             sum(u.quantity) AS quantity, sum(greatest(u.uncovered - u.reversed, 0)) AS uncovered, \
+             sum(u.reversed) AS reversed, min(u.timestamp) AS first, max(u.timestamp) AS last \
+             FROM usage_events u JOIN customers c ON c.id = u.customer_id \
+             WHERE u.recorded_at < c.rolled_until GROUP BY 1, 2, 3) e \
+           ON e.customer_id = r.customer_id AND e.metric = r.metric AND e.hour = r.hour \
+         WHERE (r.events, r.quantity, r.uncovered, r.reversed, r.first_timestamp, \
+                r.last_timestamp) \
+           IS DISTINCT FROM (e.events, e.quantity, e.uncovered, e.reversed, e.first, e.last)",
+    ),
+    (
         "a grant with something left falls due when it expires",
         "SELECT customer_id, 'grant ' || id, expires_at::text, due_at::text FROM grants \
          WHERE remaining > held AND due_at IS DISTINCT FROM expires_at",

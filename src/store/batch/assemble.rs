@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::super::error::{Error, Result};
 use super::Accounts;
-use super::load::{Loaded, Named, StandingRow, Wanted};
-use crate::domain::account::{Account, KeyRecord, Made, Standing};
+use super::load::{Known, Loaded, Named, Wanted};
+use crate::domain::account::{Account, KeyRecord, Made};
 use crate::domain::command::Key;
 use crate::domain::grant::Grant;
 use crate::domain::hold::Hold;
@@ -17,7 +17,7 @@ use crate::domain::time::Windows;
 /// Puts together the accounts that a batch decides on.
 pub(super) fn assemble(
     wanted: &Wanted,
-    standings: Vec<StandingRow>,
+    standings: Vec<Known>,
     loaded: Loaded,
     mut cached: Accounts,
     windows: Windows,
@@ -31,12 +31,12 @@ pub(super) fn assemble(
         open_holds.entry(row.customer_id).or_default().push(row.try_into()?);
     }
     let mut accounts = Accounts::with_capacity(wanted.customers.len());
-    for (key, external_id, revision, version, recorded_at) in standings {
+    for (key, external_id, standing) in standings {
         let customer = wanted.customers.get(&key).ok_or_else(|| Error::corrupt("customer"))?;
         if *customer.external_id != *external_id {
             return Err(Error::corrupt("two customers share a key"));
         }
-        let standing = Standing { revision, version, recorded_at };
+        let standing = standing.into();
         let account = match cached.remove(&key) {
             Some(mut account) => {
                 account.resume(standing);

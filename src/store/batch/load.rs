@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use diesel::IntoSql as _;
-use diesel::sql_types::Array;
+use diesel::sql_types::{Array, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use uuid::Uuid;
 
@@ -15,14 +15,13 @@ use super::super::rows::{
     ApplicationRow, EventRow, GrantRow, GrantSqlType, HoldRow, HoldSqlType, grant_columns,
     hold_columns,
 };
-use super::super::schema::customers;
+use super::super::standing::{StandingRow, StandingSqlType, standing_columns};
 use super::super::statement::Statement;
 use super::prior::{ImportRowRow, RequestRow};
 use super::{Accounts, prior};
 use crate::domain::command::{Action, Command, Key};
 use crate::domain::ids::Customer;
 use crate::domain::import::ImportRow;
-use crate::domain::time::Timestamp;
 
 struct Lock;
 struct Peek;
@@ -111,18 +110,17 @@ fn text(id: &str) -> String {
     id.to_owned()
 }
 
-pub(super) type StandingRow = (Uuid, String, i64, i64, Timestamp);
+/// A customer's key, id, and standing.
+pub(super) type Known = (Uuid, String, StandingRow);
+type KnownSqlType = (diesel::sql_types::Uuid, Text, StandingSqlType);
 
 /// Locks the known among the customers, in the order of their keys.
-pub(super) async fn lock(conn: &AsyncPgConnection, wanted: &Wanted) -> Result<Vec<StandingRow>> {
+pub(super) async fn lock(conn: &AsyncPgConnection, wanted: &Wanted) -> Result<Vec<Known>> {
     read_standings::<Lock>(conn, wanted, ") ORDER BY c.id FOR NO KEY UPDATE").await
 }
 
 /// The same without a lock.
-pub(super) async fn standing(
-    conn: &AsyncPgConnection,
-    wanted: &Wanted,
-) -> Result<Vec<StandingRow>> {
+pub(super) async fn standing(conn: &AsyncPgConnection, wanted: &Wanted) -> Result<Vec<Known>> {
     read_standings::<Peek>(conn, wanted, ")").await
 }
 
@@ -130,11 +128,14 @@ async fn read_standings<Id: Send + 'static>(
     mut conn: &AsyncPgConnection,
     wanted: &Wanted,
     tail: &'static str,
-) -> Result<Vec<StandingRow>> {
+) -> Result<Vec<Known>> {
     let keys: Vec<Uuid> = wanted.customers().collect();
-    let statement = Statement::<Id, customers::SqlType, _>::new(
-        "SELECT c.id, c.external_id, c.revision, c.version, c.recorded_at FROM customers c \
-         WHERE c.id = ANY(",
+    let statement = Statement::<Id, KnownSqlType, _>::new(
+        concat!(
+            "SELECT c.id, c.external_id, ",
+            standing_columns!(),
+            " FROM customers c WHERE c.id = ANY("
+        ),
         keys.into_sql::<Array<diesel::sql_types::Uuid>>(),
         tail,
     );
@@ -181,12 +182,12 @@ impl Loaded {
     pub(super) async fn refresh(
         &mut self,
         conn: &AsyncPgConnection,
-        locked: &[StandingRow],
+        locked: &[Known],
         cached: &mut Accounts,
     ) -> Result<()> {
         let mut stale = Vec::new();
-        for (key, _, _, version, _) in locked {
-            if cached.get(key).is_some_and(|account| account.standing().version != *version) {
+        for (key, _, found) in locked {
+            if cached.get(key).is_some_and(|account| account.standing().version != found.version) {
                 cached.remove(key);
                 stale.push(*key);
             }

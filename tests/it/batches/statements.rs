@@ -1,5 +1,6 @@
 //! How many statements a batch takes.
 
+use chrono::TimeDelta;
 use creditd::domain::command::{Action, Command, VoidGrant};
 use creditd::domain::ids::Customer;
 use creditd::engine::Snapshot;
@@ -63,8 +64,30 @@ async fn a_batch_of_a_thousand_takes_as_many_statements_as_one_of_one() {
         each(size, &|n| usage(&named("new1000", n), &format!("e{size}")))
     })
     .await;
+    rolled_up(&books).await;
     assert_eq!(mixed(&books, 10).await, mixed(&books, 1_000).await, "of a mix");
     books.close().await;
+}
+
+/// Every event rolls up what its customer recorded an hour before.
+async fn rolled_up(books: &Books) {
+    let named = |n: u32| Customer::parse(&format!("new1000-{n}")).expect("id");
+    let mut counted = Vec::new();
+    for size in [1, 10, 100, 1_000] {
+        let batch = |kind| (0..size).map(|n| usage(&named(n), &format!("{kind}{size}"))).collect();
+        let (before, after): (Vec<Command>, Vec<Command>) = (batch("before"), batch("after"));
+        let is_ok = |replies: &[creditd::engine::Reply]| replies.iter().all(Result::is_ok);
+        assert!(is_ok(&books.batch(&before).await));
+        books.database.roll_up_next().await;
+        books.clock.advance_to(books.clock.now() + TimeDelta::hours(1)).expect("a clock");
+        let stats = books.engine.stats();
+        assert!(is_ok(&books.batch(&after).await));
+        counted.push(books.engine.stats().statements - stats.statements);
+    }
+    assert!(counted.iter().all(|count| *count == counted[0] && *count <= 16), "{counted:?}");
+    let client = books.database.connect().await;
+    let rolled = "SELECT count(DISTINCT customer_id) FROM usage_rollups";
+    assert_eq!(client.query_one(rolled, &[]).await.expect("a count").get::<_, i64>(0), 1_000);
 }
 
 /// Statements of a batch with something of every kind.

@@ -75,6 +75,38 @@ async fn a_preview() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_summary() {
+    World::run(async |world| {
+        let client = world.client.clone();
+        let spots: &[Spot<pb::SummarizeUsageRequest>] = &[
+            Spot::Id("customer_id", |r| &mut r.customer_id),
+            Spot::OptionalId("metric", |r| &mut r.metric),
+            Spot::Time("timestamp_after", |r| &mut r.timestamp_after),
+            Spot::Time("timestamp_before", |r| &mut r.timestamp_before),
+            Spot::Enum("window", |r| &mut r.window),
+        ];
+        let good = pb::SummarizeUsageRequest {
+            customer_id: "acme".into(),
+            timestamp_after: say::hour(0),
+            timestamp_before: say::hour(1),
+            ..Default::default()
+        };
+        refuses(world, good.clone(), spots, on!(client, try_summarize)).await;
+        // One field several times in the table: it is spoilt, and named, once.
+        let ends: &[Spot<pb::SummarizeUsageRequest>] = &[
+            Spot::Case("timestamp_after", |r| r.timestamp_after = None),
+            Spot::Case("timestamp_before", |r| r.timestamp_before = None),
+            Spot::Case("timestamp_before", |r| r.timestamp_before = r.timestamp_after),
+        ];
+        for spot in ends {
+            let spot = std::slice::from_ref(spot);
+            refuses(world, good.clone(), spot, on!(client, try_summarize)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_is_named() {
     World::run(async |world| {
         let client = world.client.clone();

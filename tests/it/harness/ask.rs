@@ -55,6 +55,13 @@ impl Client {
         Ok(self.usage.clone().preview_usage(request).await?.into_inner())
     }
 
+    pub async fn try_summarize(
+        &self,
+        request: pb::SummarizeUsageRequest,
+    ) -> Tried<pb::SummarizeUsageResponse> {
+        Ok(self.usage.clone().summarize_usage(request).await?.into_inner())
+    }
+
     pub async fn try_event(&self, customer: &str, event: &str) -> Tried<pb::UsageEvent> {
         let request = pb::GetUsageEventRequest {
             customer_id: customer.to_owned(),

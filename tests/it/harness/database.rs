@@ -1,5 +1,6 @@
 //! One fresh database per test, cloned from a template that is migrated once.
 
+use creditd::limits;
 use creditd::store::Address;
 use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
@@ -66,6 +67,7 @@ impl Database {
             "customers",
             "grants",
             "usage_events",
+            "usage_rollups",
             "ledger_entries",
             "balance_points",
             "requests",
@@ -77,6 +79,15 @@ impl Database {
             counts.push((table.to_owned(), row.get(0)));
         }
         counts
+    }
+
+    /// Makes it count as many events as are rolled up at the latest: the next one of each customer
+    /// who has recorded something before now rolls that up.
+    pub async fn roll_up_next(&self) {
+        let client = self.connect().await;
+        let many = 2 * limits::ROLLUP_EVENTS;
+        let counted = client.execute("UPDATE customers SET unrolled = $1", &[&many]).await;
+        assert!(counted.expect("a count") > 0, "no customers");
     }
 
     /// Another one with the same rows. Nobody may be connected to this one meanwhile.

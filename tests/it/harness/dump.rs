@@ -6,7 +6,7 @@ use super::Database;
 
 /// Every table, in an order that says nothing of ids. `customers.version` is left out: it counts
 /// batches, to tell a cache whether it is current, and is no part of the books.
-const TABLES: [(&str, &str); 7] = [
+const TABLES: [(&str, &str); 8] = [
     ("customers", "SELECT to_jsonb(t) - 'version' FROM customers t ORDER BY external_id"),
     (
         "grants",
@@ -14,6 +14,7 @@ const TABLES: [(&str, &str); 7] = [
          ORDER BY c.external_id, t.sequence",
     ),
     ("usage_events", "SELECT to_jsonb(t) FROM usage_events t ORDER BY customer_id, event_id"),
+    ("usage_rollups", "SELECT to_jsonb(t) FROM usage_rollups t ORDER BY customer_id, hour, metric"),
     ("ledger_entries", "SELECT to_jsonb(t) FROM ledger_entries t ORDER BY customer_id, sequence"),
     ("balance_points", "SELECT to_jsonb(t) FROM balance_points t ORDER BY customer_id, sequence"),
     ("import_rows", "SELECT to_jsonb(t) FROM import_rows t ORDER BY import_key, row"),

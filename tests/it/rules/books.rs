@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use creditd::domain::account::{Account, KeyRecord, Made, Remainder, Standing};
+use creditd::domain::account::{Account, KeyRecord, Made, Remainder, Rolled, Standing};
 use creditd::domain::amount::Amount;
 use creditd::domain::application::CreditApplication;
 use creditd::domain::as_of::{Moved, Since};
@@ -355,7 +355,12 @@ impl Books {
         };
         let grants = self.grants.values().filter_map(then).collect();
         let revision = before.last().map_or(0, |entry| entry.sequence);
-        let standing = Standing { revision, version: 0, recorded_at: at };
+        let standing = Standing {
+            rolled: Rolled { until: at, unrolled: 0 },
+            revision,
+            version: 0,
+            recorded_at: at,
+        };
         let due = self.holds.values().filter(|hold| hold.is_due(at)).cloned().collect();
         let mut account = Account::known(convert::customer(), self.windows, standing, grants, due);
         account.begin(at).expect("sound figures");

@@ -5,6 +5,7 @@ mod notify;
 mod points;
 mod promises;
 mod records;
+mod rollups;
 mod rows;
 
 use diesel::IntoSql as _;
@@ -58,6 +59,8 @@ pub(super) fn statements<'c>(
     })?);
     all.extend(some(&rows.requests, |rows| records::insert_requests(conn, rows))?);
     all.extend(some(&rows.imported, |rows| Ok(records::insert_import_rows(conn, rows)))?);
+    // Behind what changes events: they are added up as they are from now on.
+    all.extend(rollups::statements(conn, &rows.known)?);
     all.extend(some(&rows.payloads, |payloads| Ok(notify::notify(conn, payloads)))?);
     Ok(all)
 }
@@ -92,14 +95,16 @@ fn amounts<R>(
 fn insert_customers<'c>(conn: &'c AsyncPgConnection, rows: &[&Account]) -> Running<'c> {
     let standings: Vec<Standing> = rows.iter().map(|account| account.standing()).collect();
     let statement = Statement::<InsertCustomers, (), _>::new(
-        "INSERT INTO customers (id, external_id, revision, version, recorded_at) \
-         SELECT * FROM unnest(",
+        "INSERT INTO customers (id, external_id, revision, version, recorded_at, rolled_until, \
+         unrolled) SELECT * FROM unnest(",
         (
             column::<SqlUuid, _, _>(rows, |account| account.customer().key),
             column::<Text, _, _>(rows, |account| &*account.customer().external_id),
             column::<BigInt, _, _>(&standings, |standing| standing.revision),
             column::<BigInt, _, _>(&standings, |standing| standing.version),
             column::<Timestamptz, _, _>(&standings, |standing| standing.recorded_at),
+            column::<Timestamptz, _, _>(&standings, |standing| standing.rolled.until),
+            column::<BigInt, _, _>(&standings, |standing| standing.rolled.unrolled),
         ),
         ")",
     );
@@ -110,14 +115,17 @@ fn update_customers<'c>(conn: &'c AsyncPgConnection, rows: &[&Account]) -> Runni
     let standings: Vec<Standing> = rows.iter().map(|account| account.standing()).collect();
     let statement = Statement::<UpdateCustomers, (), _>::new(
         "UPDATE customers c SET revision = x.revision, version = x.version, \
-         recorded_at = x.recorded_at FROM unnest(",
+         recorded_at = x.recorded_at, rolled_until = x.rolled_until, unrolled = x.unrolled \
+         FROM unnest(",
         (
             column::<SqlUuid, _, _>(rows, |account| account.customer().key),
             column::<BigInt, _, _>(&standings, |standing| standing.revision),
             column::<BigInt, _, _>(&standings, |standing| standing.version),
             column::<Timestamptz, _, _>(&standings, |standing| standing.recorded_at),
+            column::<Timestamptz, _, _>(&standings, |standing| standing.rolled.until),
+            column::<BigInt, _, _>(&standings, |standing| standing.rolled.unrolled),
         ),
-        ") AS x(id, revision, version, recorded_at) WHERE c.id = x.id",
+        ") AS x(id, revision, version, recorded_at, rolled_until, unrolled) WHERE c.id = x.id",
     );
     run(conn, statement)
 }
