@@ -3,15 +3,15 @@
 //! the store writes are written back, so that a change the account fails to mark gets lost here
 //! as it would there.
 
+mod reads;
+
 use std::collections::{BTreeMap, HashMap};
 
-use creditd::domain::account::{Account, KeyRecord, Made, Remainder, Rolled, Standing};
+use creditd::domain::account::{Account, KeyRecord, Made, Standing};
 use creditd::domain::amount::Amount;
 use creditd::domain::application::CreditApplication;
-use creditd::domain::as_of::{Moved, Since};
-use creditd::domain::balance::{Balance, PayingFor};
 use creditd::domain::command::{Action, Command, Key, Outcome};
-use creditd::domain::entry::{Entry, EntryType, RuleChange};
+use creditd::domain::entry::{Entry, EntryType};
 use creditd::domain::grant::Grant;
 use creditd::domain::hold::Hold;
 use creditd::domain::ids::GrantId;
@@ -21,7 +21,7 @@ use creditd::domain::time::{Timestamp, Windows};
 use creditd::domain::usage::{Allocation, UsageEvent};
 
 use super::convert;
-use super::words::{self, Line, Micros, Reply, Said, View};
+use super::words::{self, Micros, Reply, Said};
 
 /// A grant's row: the grant, and the flag that the open ones are loaded by.
 #[derive(Debug, Clone)]
@@ -281,111 +281,6 @@ impl Books {
         assert_eq!(kept, open, "the cache and the database differ");
     }
 
-    /// Every grant there ever was, as a read at `clock` shows it.
-    pub fn views(&self, clock: Micros) -> Vec<View> {
-        let account = self.read(clock);
-        let grants = self.grants_of(&account);
-        grants.iter().map(|grant| convert::view(grant, account.now())).collect()
-    }
-
-    /// Every grant there ever was with what is due, oldest first.
-    fn grants_of(&self, account: &Account) -> Vec<Grant> {
-        let mut grants: BTreeMap<i64, Grant> = BTreeMap::new();
-        for row in self.grants.values() {
-            let at_rest = row.grant.clone().at(account.now(), None).expect("sound figures");
-            grants.insert(row.grant.sequence, at_rest);
-        }
-        grants.extend(account.grants().map(|grant| (grant.sequence, grant.clone())));
-        grants.into_values().collect()
-    }
-
-    /// Every hold, as a read at `clock` shows it.
-    pub fn holds(&self, clock: Micros) -> Vec<words::Hold> {
-        let now = self.read(clock).now();
-        let holds = self.holds.values().map(|hold| convert::hold(&hold.clone().at(now)));
-        by_id(holds, |hold| hold.aside.hold)
-    }
-
-    /// Every usage event.
-    pub fn events(&self) -> Vec<words::Event> {
-        let events = self.events.keys().filter_map(|id| self.event(id));
-        by_id(events.map(|event| convert::event(&event)), |event| event.usage.event)
-    }
-
-    /// What was applied to every invoice.
-    pub fn applications(&self) -> Vec<words::Application> {
-        let all = self.applications.keys().filter_map(|id| self.application(id));
-        by_id(all.map(|one| convert::application(&one)), |one| one.apply.invoice)
-    }
-
-    /// Every grant as a report of a past instant shows it at `now`.
-    pub fn as_of(&self, at: Micros, now: Micros) -> Vec<View> {
-        let account = self.read(now);
-        let (at, now) = (convert::instant(at), account.now());
-        let mut ledger = self.ledger.clone();
-        ledger.extend(account.changes().entries.iter().cloned());
-        let made = self.grants_of(&account).into_iter().filter(|grant| grant.created_at <= at);
-        let then = made.map(|grant| {
-            let since = since(&ledger, grant.id, at);
-            convert::view(&grant.as_of(at, now, &since, None).expect("sound figures"), at)
-        });
-        then.collect()
-    }
-
-    /// The balance of a past instant, as store/past.rs puts it together.
-    pub fn past_balance(&self, at: Micros) -> words::Balance {
-        let at = convert::instant(at);
-        let (before, since): (Vec<&Entry>, Vec<&Entry>) =
-            self.ledger.iter().partition(|entry| entry.recorded_at <= at);
-        let then = |row: &Row| {
-            let last = before.iter().rev().find(|entry| entry.grant_id == row.grant.id)?;
-            let left = Remainder {
-                grant_id: row.grant.id,
-                remaining: last.balance_after,
-                held: last.held_after,
-            };
-            let of_it = since.iter().filter(|entry| entry.grant_id == row.grant.id);
-            let changes: Vec<RuleChange> = of_it.filter_map(|entry| entry.change).collect();
-            let later = RuleChange {
-                priority: changes.iter().find_map(|change| change.priority),
-                expires_at: changes.iter().find_map(|change| change.expires_at),
-            };
-            let then = row.grant.clone().with_left(at, &left, &later).expect("sound figures");
-            left.remaining.is_positive().then_some(then)
-        };
-        let grants = self.grants.values().filter_map(then).collect();
-        let revision = before.last().map_or(0, |entry| entry.sequence);
-        let standing = Standing {
-            rolled: Rolled { until: at, unrolled: 0 },
-            revision,
-            version: 0,
-            recorded_at: at,
-        };
-        let due = self.holds.values().filter(|hold| hold.is_due(at)).cloned().collect();
-        let mut account = Account::known(convert::customer(), self.windows, standing, grants, due);
-        account.begin(at).expect("sound figures");
-        convert::balance(&Balance::of(&account, &PayingFor::Anything).expect("sound figures"))
-    }
-
-    pub fn lines(&self) -> Vec<Line> {
-        self.ledger.iter().map(convert::line).collect()
-    }
-
-    /// The account as store/account.rs reads it: nothing is written.
-    pub fn read(&self, clock: Micros) -> Account {
-        let mut account = self.load(None);
-        account.begin(convert::instant(clock)).expect("sound figures");
-        account
-    }
-
-    pub fn balance(&self, clock: Micros) -> words::Balance {
-        self.balance_for(clock, &PayingFor::Anything)
-    }
-
-    pub fn balance_for(&self, clock: Micros, what: &PayingFor) -> words::Balance {
-        convert::balance(&Balance::of(&self.read(clock), what).expect("sound figures"))
-    }
-
     /// The last instant at which something was recorded.
     pub fn last_recorded(&self) -> Option<Timestamp> {
         self.standing.map(|standing| standing.recorded_at)
@@ -395,29 +290,4 @@ impl Books {
     pub fn knows_customer(&self) -> bool {
         self.standing.is_some()
     }
-}
-
-/// What a grant's ledger recorded after an instant, as store/export/since.rs adds it up.
-fn since(ledger: &[Entry], grant: GrantId, at: Timestamp) -> Since {
-    let later = |entry: &&Entry| entry.grant_id == grant && entry.recorded_at > at;
-    let mut since = Since::default();
-    for entry in ledger.iter().filter(later) {
-        since.changes.extend(entry.change);
-        let Entry { kind, amount, held_amount: held, .. } = *entry;
-        match since.moved.iter_mut().find(|moved| moved.kind == kind) {
-            Some(moved) => {
-                moved.amount = moved.amount.plus(amount).expect("within range");
-                moved.held = moved.held.plus(held).expect("within range");
-            }
-            None => since.moved.push(Moved { kind, amount, held }),
-        }
-    }
-    since
-}
-
-/// As numbers sort, not as texts do.
-fn by_id<T>(all: impl Iterator<Item = T>, id: impl Fn(&T) -> u8) -> Vec<T> {
-    let mut all: Vec<T> = all.collect();
-    all.sort_by_key(id);
-    all
 }
