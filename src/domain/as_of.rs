@@ -31,7 +31,7 @@ pub struct Since {
 impl Grant {
     /// The grant as a read at `at` showed it, of one made by then: without what came since, and
     /// with what time had brought booked; `due` is what holds gave back to it at their deadlines,
-    /// by `at`, where that is not booked yet.
+    /// by `at` and by `now`, where that is not booked yet.
     ///
     /// Two things are not in the ledger: the notes stay what they are, and `updated_at` is that of
     /// the last change by `now`, which may have come later than `at`.
@@ -43,9 +43,10 @@ impl Grant {
         at: Timestamp,
         now: Timestamp,
         since: &Since,
-        due: Option<DueRelease>,
+        due: [Option<DueRelease>; 2],
     ) -> Result<Self, AmountError> {
-        self.updated_at = self.clone().at(now, None)?.updated_at;
+        let [due, due_by_now] = due;
+        self.updated_at = self.clone().at(now, due_by_now)?.updated_at;
         self.figures = self.figures.before(self.amount, &since.moved)?;
         for change in since.changes.iter().rev() {
             self.take_back(change);

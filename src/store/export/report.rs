@@ -52,9 +52,12 @@ pub struct Report {
     walk: Walk<(Timestamp, Uuid)>,
 }
 
-/// Whose, what holds give back to it that have fallen due by then, and the grant.
-type Row = (i64, Option<Decimal>, Option<Timestamp>, GrantRow);
-type Columns = (BigInt, Nullable<Numeric>, Nullable<Timestamptz>, GrantSqlType);
+/// What holds give back that have fallen due: how much, and the latest of their deadlines.
+type DueRow = (Option<Decimal>, Option<Timestamp>);
+type DueColumns = (Nullable<Numeric>, Nullable<Timestamptz>);
+/// Whose, what falls due by then and by now, and the grant.
+type Row = (i64, DueRow, DueRow, GrantRow);
+type Columns = (BigInt, DueColumns, DueColumns, GrantSqlType);
 
 impl Store {
     /// A report as of an instant, at or before `now`, by which everything is
@@ -115,7 +118,11 @@ impl Report {
         let kind = self.filter.monetary.map(|is| if is { "monetary" } else { "units" });
         let import_id = self.filter.import_id.as_ref().map(ImportId::as_str);
         let statement = Statement::<ReportGrants, Columns, _>::new(
-            concat!("SELECT x.n, d.amount, d.last, ", grant_columns!(), " FROM (SELECT "),
+            concat!(
+                "SELECT x.n, d.amount, d.last, d.amount_now, d.last_now, ",
+                grant_columns!(),
+                " FROM (SELECT "
+            ),
             (
                 customers.into_sql::<Array<SqlUuid>>(),
                 after_at.into_sql::<Array<Nullable<Timestamptz>>>(),
@@ -125,9 +132,10 @@ impl Report {
                 import_id.into_sql::<Nullable<Text>>(),
                 limits::EXPORT_PAGE.into_sql::<BigInt>(),
                 self.as_of.into_sql::<Timestamptz>(),
+                self.now.into_sql::<Timestamptz>(),
             ),
             // LIMIT takes no column of its own statement, so that its bind is named once more.
-            ") AS y(customers, after_at, after_id, until, type, import_id, items, as_of) \
+            ") AS y(customers, after_at, after_id, until, type, import_id, items, as_of, now) \
              CROSS JOIN LATERAL unnest(y.customers, y.after_at, y.after_id) \
                WITH ORDINALITY AS x(customer_id, after_at, after_id, n) \
              CROSS JOIN LATERAL (SELECT * FROM grants r WHERE r.customer_id = x.customer_id \
@@ -136,11 +144,14 @@ impl Report {
                AND r.created_at <= y.until AND (y.type IS NULL OR r.type = y.type) \
                AND (y.import_id IS NULL OR r.import_id = y.import_id) \
                ORDER BY r.created_at, r.id LIMIT y.items) g \
-             LEFT JOIN LATERAL (SELECT sum(s.amount) AS amount, max(h.expires_at) AS last \
+             LEFT JOIN LATERAL (SELECT \
+                 sum(s.amount) FILTER (WHERE h.expires_at <= y.as_of) AS amount, \
+                 max(h.expires_at) FILTER (WHERE h.expires_at <= y.as_of) AS last, \
+                 sum(s.amount) AS amount_now, max(h.expires_at) AS last_now \
                FROM holds h CROSS JOIN LATERAL unnest(h.grant_ids, h.amounts) \
                  AS s(grant_id, amount) \
                WHERE h.customer_id = x.customer_id AND h.status = 'open' \
-               AND s.grant_id = g.id AND h.expires_at <= y.as_of) d ON g.held > 0 \
+               AND s.grant_id = g.id AND h.expires_at <= y.now) d ON g.held > 0 \
              ORDER BY x.n, g.created_at, g.id LIMIT $7",
         );
         Ok(statement.load(&mut conn).await?)
@@ -148,9 +159,9 @@ impl Report {
 
     /// The grant as it was, where the filter wants it.
     fn shown(&self, row: Row, since: &Since) -> Result<Option<OwnedGrant>> {
-        let (ordinal, amount, last, row) = row;
+        let (ordinal, (amount, last), (amount_by_now, last_by_now), row) = row;
         let at = self.as_of;
-        let due = due_release(amount, last)?;
+        let due = [due_release(amount, last)?, due_release(amount_by_now, last_by_now)?];
         let grant = Grant::try_from(row)?.as_of(at, self.now, since, due)?;
         let statuses = &self.filter.statuses;
         if !statuses.is_empty() && !statuses.contains(&grant.status(at)) {

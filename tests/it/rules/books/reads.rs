@@ -62,7 +62,8 @@ impl Books {
         let made = self.grants.values().filter(|row| row.grant.created_at <= at);
         let then = made.map(|row| {
             let (id, grant) = (row.grant.id, row.grant.clone());
-            let grant = grant.as_of(at, now, &self.since(id, at), self.due_release(id, at));
+            let due = [at, now].map(|by| self.due_release(id, by));
+            let grant = grant.as_of(at, now, &self.since(id, at), due);
             convert::view(&grant.expect("sound figures"), at)
         });
         let mut views: Vec<View> = then.collect();
