@@ -22,7 +22,7 @@ pub(super) const RULES: &[(&str, &str)] = &[
     ),
     (
         "a customer's recorded_at is its last one",
-        "SELECT c.id, 'recorded_at', greatest(e.last, u.last, a.last)::text, c.recorded_at::text \
+        "SELECT c.id, 'recorded_at', greatest(e.last, u.last, a.last, r.last)::text, c.recorded_at::text \
          FROM customers c \
          LEFT JOIN (SELECT customer_id, max(recorded_at) AS last FROM ledger_entries \
                     GROUP BY customer_id) e ON e.customer_id = c.id \
@@ -30,7 +30,9 @@ pub(super) const RULES: &[(&str, &str)] = &[
                     GROUP BY customer_id) u ON u.customer_id = c.id \
          LEFT JOIN (SELECT customer_id, max(recorded_at) AS last FROM credit_applications \
                     GROUP BY customer_id) a ON a.customer_id = c.id \
-         WHERE c.recorded_at < greatest(e.last, u.last, a.last) \
+         LEFT JOIN (SELECT customer_id, max(recorded_at) AS last FROM requests \
+                    GROUP BY customer_id) r ON r.customer_id = c.id \
+         WHERE c.recorded_at < greatest(e.last, u.last, a.last, r.last) \
             OR (e.last IS NULL AND u.last IS NULL AND a.last IS NULL)",
     ),
     (
@@ -189,6 +191,13 @@ pub(super) const RULES: &[(&str, &str)] = &[
          JOIN grants g ON g.customer_id = e.customer_id AND g.id = e.grant_id \
          WHERE e.type = 'consumed' AND (g.type <> 'units' \
            OR (cardinality(g.metrics) > 0 AND NOT u.metric = ANY (g.metrics)))",
+    ),
+    (
+        "a grant pays for nothing before its start",
+        "SELECT e.customer_id, 'entry ' || e.sequence, g.effective_at::text, e.occurred_at::text \
+         FROM ledger_entries e JOIN grants g ON g.customer_id = e.customer_id AND g.id = e.grant_id \
+         WHERE (e.type IN ('applied', 'held') OR (e.type = 'consumed' AND e.held_amount = 0)) \
+           AND e.occurred_at < g.effective_at",
     ),
     (
         "a grant's request id is kept",

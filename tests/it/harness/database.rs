@@ -12,6 +12,20 @@ const VARIABLE: &str = "CREDITD_TEST_DATABASE_URL";
 /// Advisory lock under which the template is made: tests are many processes.
 const LOCK: i64 = 0x7465_6d70_6c61_7465;
 
+/// Every table that creditd writes.
+pub const TABLES: [&str; 10] = [
+    "customers",
+    "grants",
+    "usage_events",
+    "usage_rollups",
+    "ledger_entries",
+    "balance_points",
+    "requests",
+    "import_rows",
+    "holds",
+    "credit_applications",
+];
+
 /// A database that belongs to one test.
 pub struct Database {
     pub url: String,
@@ -63,17 +77,7 @@ impl Database {
     pub async fn counts(&self) -> Vec<(String, i64)> {
         let client = self.connect().await;
         let mut counts = Vec::new();
-        let tables = [
-            "customers",
-            "grants",
-            "usage_events",
-            "usage_rollups",
-            "ledger_entries",
-            "balance_points",
-            "requests",
-            "import_rows",
-        ];
-        for table in tables {
+        for table in TABLES {
             let query = format!("SELECT count(*) FROM {table}");
             let row = client.query_one(&query, &[]).await.expect("a count");
             counts.push((table.to_owned(), row.get(0)));

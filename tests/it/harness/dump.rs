@@ -18,6 +18,11 @@ const TABLES: [(&str, &str); 8] = [
     ("ledger_entries", "SELECT to_jsonb(t) FROM ledger_entries t ORDER BY customer_id, sequence"),
     ("balance_points", "SELECT to_jsonb(t) FROM balance_points t ORDER BY customer_id, sequence"),
     ("import_rows", "SELECT to_jsonb(t) FROM import_rows t ORDER BY import_key, row"),
+    ("holds", "SELECT to_jsonb(t) FROM holds t ORDER BY customer_id, hold_id"),
+    (
+        "credit_applications",
+        "SELECT to_jsonb(t) FROM credit_applications t ORDER BY customer_id, invoice_id",
+    ),
     ("requests", "SELECT to_jsonb(t) FROM requests t ORDER BY customer_id, request_id"),
 ];
 
