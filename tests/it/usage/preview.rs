@@ -162,3 +162,59 @@ async fn an_unknown_customer_has_no_candidates() {
     })
     .await;
 }
+
+/// What has been held, voided, spent and closed since says so of any instant, however long ago:
+/// though nothing of then could be recorded any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn any_past_instant_is_explained() {
+    World::run(async |world| {
+        let client = world.client.clone();
+        let ranked = |priority: i32, until: Option<i64>| {
+            move |r: &mut Create| {
+                (r.priority, r.expires_at) = (Some(priority), until.and_then(say::hour));
+            }
+        };
+        client.grant(named("d spent", "1", ranked(4, Some(10)))).await;
+        client.record(say::usage("acme", "before", "m", "1")).await;
+        client.grant(named("a held", "4", ranked(1, None))).await;
+        let voided = client.grant(named("b voided", "4", ranked(2, None))).await;
+        client.grant(named("c held, ends", "4", ranked(3, Some(90)))).await;
+        client.grant(named("e live", "5", ranked(5, None))).await;
+        world.advance(TimeDelta::hours(80)).await;
+        let ttl = say::duration(TimeDelta::hours(24));
+        client.hold(pb::CreateHoldRequest { ttl, ..say::hold("acme", "h1", "m", "12") }).await;
+        client.void(&voided.id, "r").await;
+        let before = world.database.counts().await;
+        let none = |verdict| (verdict, "0");
+        let said = [
+            // Held, when it could be reclaimed; before any of it; and long after the hold's end.
+            (100, 20, [none(Verdict::Held), none(Verdict::Held), (Verdict::Eligible, "5")], "5"),
+            (100, -2_000, [none(Verdict::Pending); 3], "0"),
+            (
+                3_000,
+                20,
+                [(Verdict::Eligible, "4"), none(Verdict::Expired), (Verdict::Eligible, "5")],
+                "7",
+            ),
+            (3_000, -2_000, [Verdict::Pending, Verdict::Expired, Verdict::Pending].map(none), "0"),
+        ];
+        for (now, then, [held, ends, live], covered) in said {
+            world.only_clock_to(t0() + TimeDelta::hours(now));
+            let timestamp = say::hour(then);
+            let asked = pb::PreviewUsageRequest { timestamp, ..say::preview("acme", "m", "7") };
+            let preview = client.preview(asked).await;
+            let expected = [
+                ("a held", held),
+                ("b voided", none(Verdict::Voided)),
+                ("c held, ends", ends),
+                ("d spent", none(Verdict::Exhausted)),
+                ("e live", live),
+            ]
+            .map(|(name, (verdict, available))| (name.to_owned(), verdict, available.to_owned()));
+            assert_eq!(candidates(world, &preview).await, expected, "{then} seen at {now}");
+            assert_eq!(preview.covered, covered);
+        }
+        assert_eq!(world.database.counts().await, before, "a preview wrote something");
+    })
+    .await;
+}
