@@ -6,7 +6,7 @@ use super::Database;
 
 /// Every table, in an order that says nothing of ids. `customers.version` is left out: it counts
 /// batches, to tell a cache whether it is current, and is no part of the books.
-const TABLES: [(&str, &str); 8] = [
+const TABLES: [(&str, &str); 10] = [
     ("customers", "SELECT to_jsonb(t) - 'version' FROM customers t ORDER BY external_id"),
     (
         "grants",
