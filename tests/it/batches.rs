@@ -81,7 +81,7 @@ fn metric(name: &str) -> Metric {
     Metric::parse(name).expect("a name")
 }
 
-fn command(customer: &Customer, action: Action) -> Command {
+pub fn command(customer: &Customer, action: Action) -> Command {
     Command { customer: customer.clone(), actor: "anonymous".into(), action }
 }
 

@@ -56,7 +56,12 @@ impl Account {
     /// Notes what was reversed of an event, `uncovered` being the part of it that had been so: the
     /// rollups hear of it, if the event is among them. (If it is only now being rolled up, that
     /// adds up what is left of it.)
-    pub fn note_reversal(&mut self, event: &UsageEvent, reversed: Amount, uncovered: Amount) {
+    pub(super) fn note_reversal(
+        &mut self,
+        event: &UsageEvent,
+        reversed: Amount,
+        uncovered: Amount,
+    ) {
         let until = self.changes.roll_up_from.or(self.rolled.map(|rolled| rolled.until));
         if until.is_some_and(|until| event.recorded_at < until) {
             let (metric, timestamp) = (event.metric.clone(), event.timestamp);

@@ -74,14 +74,14 @@ async fn a_ledger_tells_what_moved_and_why() {
         assert_eq!(
             says(world, "ledger acme").await,
             format!(
-                "SEQUENCE  RECORDED              TYPE      AMOUNT  BALANCE  \
+                "SEQUENCE  RECORDED              TYPE      AMOUNT  BALANCE  HELD  \
                  GRANT                                 CAUSE\n       \
-                 1  2026-01-01T00:00:00Z  granted     7.00     7.00  {money}\n       \
-                 2  2026-01-01T00:00:00Z  granted      100      100  {units}\n       \
-                 3  2026-01-01T00:00:00Z  consumed   -30.5     69.5  {units}  event e1\n       \
-                 4  2026-01-01T00:00:00Z  updated        0     69.5  {units}  priority 3 -> 9, \
+                 1  2026-01-01T00:00:00Z  granted     7.00     7.00  0.00  {money}\n       \
+                 2  2026-01-01T00:00:00Z  granted      100      100     0  {units}\n       \
+                 3  2026-01-01T00:00:00Z  consumed   -30.5     69.5     0  {units}  event e1\n       \
+                 4  2026-01-01T00:00:00Z  updated        0     69.5     0  {units}  priority 3 -> 9, \
                  expires 2026-01-01T02:00:00Z -> 2026-01-01T03:00:00Z\n       \
-                 5  2026-01-01T00:00:00Z  voided     -7.00     0.00  {money}  left us\n"
+                 5  2026-01-01T00:00:00Z  voided     -7.00     0.00  0.00  {money}  left us\n"
             )
         );
         let sequences = async |line: &str| {

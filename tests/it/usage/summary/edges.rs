@@ -2,14 +2,15 @@
 
 use chrono::TimeDelta;
 use creditd::domain::amount::Amount;
-use creditd::domain::ids::{Customer, EventId};
+use creditd::domain::command::{Action, Command, ReverseUsage};
+use creditd::domain::ids::{Customer, EventId, RequestId};
 use creditd::domain::time::Windows;
 use creditd::pb;
 use creditd::store::batch::{Accounts, Batch, Opened, Wanted};
 use creditd::store::{Address, Store};
 
 use super::{All, Hour, between, lines, send, summary};
-use crate::batches::usage;
+use crate::batches::{command, usage};
 use crate::harness::{World, say};
 
 const MICRO: TimeDelta = TimeDelta::microseconds(1);
@@ -114,34 +115,35 @@ async fn a_rollup_is_taken_as_it_is_unless_its_events_are_cut() {
 
 /// Reverses so much of uncovered events in a batch that records another event, too, before or after.
 async fn reverse(world: &World, recorded: &str, recorded_first: bool, reversed: &[&str]) {
-    let sql = world.database.connect().await;
-    let update = "UPDATE usage_events SET reversed = reversed + 1 WHERE event_id = ANY ($1)";
-    sql.execute(update, &[&reversed]).await.expect("reversals");
     let address = Address::parse(&world.database.url).expect("a URL");
     let windows = Windows { max_event_age: TimeDelta::days(35), late_usage: TimeDelta::hours(72) };
     let store = Store::new(address, 1, world.options.clock.clone(), windows).expect("a store");
     let conn = store.connect(|| ()).await.expect("a connection");
     let customer = Customer::parse("acme").expect("an id");
-    let command = usage(&customer, recorded);
-    let wanted = Wanted::by([&command]);
+    let mut commands: Vec<Command> =
+        reversed.iter().map(|event| reversal(&customer, event, recorded)).collect();
+    let place = if recorded_first { 0 } else { commands.len() };
+    commands.insert(place, usage(&customer, recorded));
+    let wanted = Wanted::by(&commands);
     let opened = Batch::open(&conn, &wanted, Accounts::new(), windows, store.clock()).await;
     let Opened { batch, mut accounts, clock } = opened.expect("a batch");
     let account = accounts.get_mut(&customer.key).expect("an account");
     account.begin(clock).expect("what is due");
-    if recorded_first {
-        account.apply(&command).expect("usage");
-    }
-    let one = Amount::parse("1", 0).expect("an amount");
-    for event_id in reversed {
-        let event_id = EventId::parse(event_id).expect("an id");
-        let event = store.usage_event(&customer, &event_id).await.expect("an answer");
-        account.note_reversal(&event.expect("an event"), one, one);
-    }
-    if !recorded_first {
-        account.apply(&command).expect("usage");
+    for command in &commands {
+        account.apply(command).expect("no refusal");
     }
     account.seal();
     batch.save(&accounts).await.expect("saved");
+}
+
+fn reversal(of: &Customer, event: &str, beside: &str) -> Command {
+    let reverse = ReverseUsage {
+        request_id: RequestId::parse(&format!("{event} {beside}")).expect("an id"),
+        event_id: EventId::parse(event).expect("an id"),
+        quantity: Some(Amount::parse("1", 0).expect("an amount")),
+        reason: "counted twice".into(),
+    };
+    command(of, Action::ReverseUsage(Box::new(reverse)))
 }
 
 /// Whether an event is in the rollups, is not, or comes to be in the very batch that reverses it.
