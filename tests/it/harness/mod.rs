@@ -47,10 +47,11 @@ pub struct Options {
     pub sweeper: bool,
     pub sizes: Sizes,
     pub watch: watch::Limits,
+    pub windows: Windows,
 }
 
 impl Default for Options {
-    /// A test clock at [`t0`], no sweeper, sizes as they are by default.
+    /// A test clock at [`t0`], no sweeper, sizes and windows as they are by default.
     fn default() -> Self {
         Self {
             clock: Clock::Test(TestClock::new(t0())),
@@ -61,6 +62,10 @@ impl Default for Options {
                 queue: limits::LANE_QUEUE_DEFAULT,
             },
             watch: watch::Limits { watchers: 2_000, watched_customers: 10_000 },
+            windows: Windows {
+                max_event_age: TimeDelta::days(35),
+                late_usage: TimeDelta::hours(72),
+            },
         }
     }
 }
@@ -79,10 +84,7 @@ impl Options {
     fn settings(&self) -> Settings {
         Settings {
             clock: self.clock.clone(),
-            windows: Windows {
-                max_event_age: TimeDelta::days(35),
-                late_usage: TimeDelta::hours(72),
-            },
+            windows: self.windows,
             sweeper: self.sweeper,
             sizes: self.sizes,
             readers: 4,

@@ -18,6 +18,7 @@ mod stage;
 mod status;
 mod view;
 mod windows;
+mod wire;
 mod words;
 
 use proptest::test_runner::{Config, FileFailurePersistence};
