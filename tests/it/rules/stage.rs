@@ -5,8 +5,8 @@ use super::books::{Books, REPLICAS};
 use super::convert::{instant, metric, scope};
 use super::naive::Naive;
 use super::words::{
-    Call, Create, Kind, MINUTE, Micros, Notes, ONE, Reply, Said, Scope, Update, Usage, View, Void,
-    Windows,
+    Application, Apply, Aside, Call, Create, Event, Extend, Hold, Kind, MINUTE, Micros, Notes, ONE,
+    Of, Reply, Reverse, Reversed, Said, Scope, Settle, Update, Usage, View, Void, Windows,
 };
 use creditd::domain::amount::Amount;
 use creditd::domain::figures::Figures;
@@ -44,7 +44,55 @@ impl Stage {
         assert_eq!(reply, expected);
         assert_eq!(self.books.lines(), self.naive.lines());
         assert_eq!(self.books.balance(clock), self.naive.balance(clock));
+        assert_eq!(self.books.views(clock), self.naive.views(now));
+        assert_eq!(self.books.holds(clock), self.naive.holds());
+        assert_eq!(self.books.events(), self.naive.events());
+        assert_eq!(self.books.applications(), self.naive.applications());
         reply
+    }
+
+    /// Sets so many credits aside for "api", until the given minute.
+    pub fn hold(&mut self, clock: Micros, hold: u8, quantity: i128, until: Micros) -> Hold {
+        let aside = aside(hold, quantity, until - clock);
+        held(self.say(min(clock), Call::Aside(aside)))
+    }
+
+    /// Settles a hold with so many credits, by an event that is called like it.
+    pub fn settle(&mut self, clock: Micros, hold: u8, quantity: i128) -> (Hold, Event) {
+        let reply = self.say(min(clock), settle(hold, quantity));
+        let Reply::Settled { hold, event } = reply else { panic!("{reply:?}") };
+        (hold, event)
+    }
+
+    /// Reverses so many credits, or all that is left.
+    pub fn reverse(&mut self, clock: Micros, key: u8, of: Of, amount: Option<i128>) -> Reversed {
+        let amount = amount.map(|amount| amount * ONE);
+        did(self.say(min(clock), reverse(key, of, amount)))
+    }
+
+    /// A hold as a read at `clock` shows it.
+    pub fn held(&self, hold: u8, clock: Micros) -> Hold {
+        let holds = self.books.holds(clock);
+        holds.into_iter().find(|known| known.aside.hold == hold).expect("a hold")
+    }
+
+    /// An event as a read shows it.
+    pub fn event(&self, event: u8) -> Event {
+        let events = self.books.events();
+        events.into_iter().find(|known| known.usage.event == event).expect("an event")
+    }
+
+    /// An application as a read shows it.
+    pub fn application(&self, invoice: u8) -> Application {
+        let all = self.books.applications();
+        all.into_iter().find(|known| known.apply.invoice == invoice).expect("an application")
+    }
+
+    /// Remaining, held, consumed, expired, voided: whole credits of a grant.
+    pub fn figures(&self, grant: u32, clock: Micros) -> [i128; 5] {
+        let view = self.view(grant, clock);
+        let View { remaining, held, consumed, expired, voided, .. } = view;
+        [remaining, held, consumed, expired, voided].map(|units| units / ONE)
     }
 
     /// The grant as a read at `clock` shows it.
@@ -92,6 +140,60 @@ pub fn usage(usage: Usage) -> Call {
 
 pub fn void(grant: u32) -> Call {
     Call::Void(Void { grant, reason: "fraud" })
+}
+
+/// A monetary grant of so many units of the currency, live from minute 0.
+pub fn money(grant: u32, amount: i128, currency: &'static str, until: Option<Micros>) -> Create {
+    Create { scope: Scope::Money(currency), ..credits(grant, amount, until) }
+}
+
+/// So many credits set aside for "api", for so many minutes, all or nothing.
+pub fn aside(hold: u8, quantity: i128, minutes: Micros) -> Aside {
+    let ttl = Some(minutes * MINUTE);
+    Aside { hold, metric: "api", quantity: quantity * ONE, ttl, partial: false }
+}
+
+pub fn settle(hold: u8, quantity: i128) -> Call {
+    Call::Settle(Settle { hold, event: hold, quantity: quantity * ONE, at: None })
+}
+
+pub fn extend(hold: u8, minutes: Micros) -> Call {
+    Call::Extend(Extend { hold, ttl: minutes * MINUTE })
+}
+
+/// So many US dollars due.
+pub fn apply(invoice: u8, due: i128) -> Call {
+    Call::Apply(Apply { invoice, currency: "USD", due: due * ONE, at: None })
+}
+
+/// Under an even key: odd ones are rows of imports.
+pub fn reverse(key: u8, of: Of, amount: Option<i128>) -> Call {
+    Call::Reverse(Reverse { key, of, amount, reason: "mistake" })
+}
+
+pub fn held(reply: Reply) -> Hold {
+    let Reply::Hold { hold, replayed: false } = reply else { panic!("{reply:?}") };
+    hold
+}
+
+/// What a reversal did, which must be new.
+pub fn did(reply: Reply) -> Reversed {
+    match reply {
+        Reply::UsageReversed { did, replayed: false, .. }
+        | Reply::ApplicationReversed { did, replayed: false, .. } => did,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Slices in whole credits.
+pub fn whole(slices: &[(u32, i128)]) -> Vec<(u32, i128)> {
+    slices.iter().map(|(grant, amount)| (*grant, amount / ONE)).collect()
+}
+
+/// So many whole credits restored, forfeited and never paid.
+pub fn reversed(restored: i128, forfeited: i128, uncovered: i128) -> Reversed {
+    let [restored, forfeited, uncovered] = [restored, forfeited, uncovered].map(|n| n * ONE);
+    Reversed { restored, forfeited, uncovered }
 }
 
 pub fn update(grant: u32) -> Update {
