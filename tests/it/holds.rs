@@ -3,6 +3,7 @@
 mod ends;
 mod keys;
 mod life;
+mod many;
 mod servers;
 mod time;
 
