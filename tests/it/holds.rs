@@ -3,9 +3,11 @@
 mod ends;
 mod keys;
 mod life;
+mod limit;
 mod many;
 mod servers;
 mod time;
+mod void;
 
 use chrono::TimeDelta;
 use creditd::pb;
