@@ -68,8 +68,10 @@ impl Fields {
     pub(super) fn ttl(&mut self, ttl: Option<&WireDuration>) -> Option<TimeDelta> {
         let ttl = ttl?;
         let seconds = TimeDelta::try_seconds(ttl.seconds);
-        let micros = TimeDelta::microseconds(i64::from(ttl.nanos / 1_000));
-        let read = seconds.and_then(|seconds| seconds.checked_add(&micros));
+        // google.protobuf.Duration: nanos count in the direction of the seconds, which is forward.
+        let nanos = u32::try_from(ttl.nanos).ok().filter(|nanos| *nanos < 1_000_000_000);
+        let micros = nanos.map(|nanos| TimeDelta::microseconds(i64::from(nanos / 1_000)));
+        let read = seconds.zip(micros).and_then(|(seconds, micros)| seconds.checked_add(&micros));
         let read = read.filter(|read| *read > TimeDelta::zero() && *read <= limits::HOLD_TTL_MAX);
         if read.is_none() {
             let most = limits::HOLD_TTL_MAX.num_hours();
