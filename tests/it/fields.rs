@@ -13,6 +13,8 @@ macro_rules! on {
 
 mod credits;
 mod exports;
+mod holds;
+mod invoices;
 mod pages;
 mod usage;
 
@@ -21,7 +23,7 @@ use std::fmt::Debug;
 
 use chrono::TimeDelta;
 use creditd::pb;
-use prost_types::Timestamp;
+use prost_types::{Duration, Timestamp};
 use tonic::Status;
 
 use crate::harness::{World, say, t0};
@@ -42,6 +44,10 @@ enum Spot<R> {
     Quantity(&'static str, fn(&mut R) -> &mut String),
     /// An amount, 0 refused.
     Amount(&'static str, fn(&mut R) -> &mut String),
+    /// One that may be left out.
+    OptionalAmount(&'static str, fn(&mut R) -> &mut String),
+    /// How long a hold lasts.
+    Ttl(&'static str, fn(&mut R) -> &mut Option<Duration>),
     /// A text for people of at most 1,000 characters.
     Text(&'static str, fn(&mut R) -> &mut String),
     Time(&'static str, fn(&mut R) -> &mut Option<Timestamp>),
@@ -101,6 +107,26 @@ fn bad_times() -> Vec<Timestamp> {
     ]
 }
 
+fn bad_ttls() -> Vec<Duration> {
+    let ttl = |seconds, nanos| Duration { seconds, nanos };
+    vec![
+        ttl(0, 0),
+        // Cut to microseconds, nothing is left.
+        ttl(0, 999),
+        ttl(-1, 0),
+        ttl(0, -1_000),
+        ttl(86_400, 1_000),
+        ttl(86_401, 0),
+        ttl(i64::MAX, 0),
+        ttl(i64::MIN, 0),
+        // No duration at all.
+        ttl(1, -1),
+        ttl(-1, 1_000_000_000),
+        ttl(0, 1_000_000_000),
+        ttl(0, i32::MAX),
+    ]
+}
+
 /// The field that is named, and the pairs that are bad.
 fn bad_metadata() -> Vec<(String, BTreeMap<String, String>)> {
     let long = "k".repeat(41);
@@ -148,6 +174,12 @@ impl<R: 'static> Spot<R> {
                 bad.extend(say::names(&["0", "0.000", "000"]));
                 each(field, at, bad)
             }
+            Self::OptionalAmount(field, at) => {
+                let mut bad = bad_quantities().split_off(1);
+                bad.extend(say::names(&["0", "0.000", "000"]));
+                each(field, at, bad)
+            }
+            Self::Ttl(field, at) => each(field, at, bad_ttls().into_iter().map(Some).collect()),
             Self::Text(field, at) => each(field, at, vec!["é".repeat(1_001), "nul \0".to_owned()]),
             Self::Time(field, at) => each(field, at, bad_times().into_iter().map(Some).collect()),
             Self::Enum(field, at) => each(field, at, vec![99, -1, i32::MAX]),

@@ -54,6 +54,8 @@ async fn of_entries() {
             Spot::Id("customer_id", |r| &mut r.customer_id),
             Spot::OptionalGrantId("grant_id", |r| &mut r.grant_id),
             Spot::OptionalId("event_id", |r| &mut r.event_id),
+            Spot::OptionalId("invoice_id", |r| &mut r.invoice_id),
+            Spot::OptionalId("hold_id", |r| &mut r.hold_id),
             Spot::Case("types[1]", |r| r.types = vec![1, 0]),
             Spot::Case("after_sequence", |r| r.after_sequence = -1),
             Spot::Time("recorded_after", |r| &mut r.recorded_after),
@@ -191,6 +193,9 @@ async fn a_token_is_of_its_filter() {
         let others: &[fn(&mut Entries)] = &[
             |r| r.customer_id = "umbrella".into(),
             |r| r.types = vec![1],
+            |r| r.event_id = "x".into(),
+            |r| r.invoice_id = "x".into(),
+            |r| r.hold_id = "x".into(),
             |r| r.after_sequence = 1,
             |r| r.recorded_before = say::hour(1),
         ];
