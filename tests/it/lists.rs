@@ -3,6 +3,7 @@
 mod entries;
 mod events;
 mod grants;
+mod story;
 
 use crate::harness::World;
 
