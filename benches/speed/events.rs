@@ -1,19 +1,26 @@
-//! Who uses what: customers, grants and events, the same for every measurement.
+//! Who uses what: customers, grants, events, holds and invoices, the same for every measurement.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::ValueEnum;
-use creditd::pb::{CreateGrantRequest, GrantType, RecordUsageRequest};
+use creditd::pb::{
+    ApplyCreditsRequest, CreateGrantRequest, CreateHoldRequest, GrantType, RecordUsageRequest,
+};
 use uuid::Builder;
 
 /// What every event uses, and how much of it.
 pub const METRIC: &str = "api_calls";
 pub const QUANTITY: &str = "1.5";
+/// How much a hold that was made for the same quantity is settled with.
+pub const SETTLED: &str = "1";
+/// What every invoice is in, and how much is due.
+pub const CURRENCY: &str = "USD";
+pub const DUE: &str = "12.5";
 /// A grant that never runs out.
 pub const AMOUNT: &str = "1000000000000";
-/// Grants per customer. The first in order pays for every event; the others are there to be
-/// loaded and passed over.
+/// Grants of units per customer. The first in order pays for every event; the others are there to
+/// be loaded and passed over.
 pub const GRANTS: u32 = 3;
 
 /// How callers make event ids.
@@ -48,20 +55,37 @@ pub fn customer(number: u32) -> String {
     format!("customer-{number:06}")
 }
 
-/// The grants of a customer; the lowest priority pays.
-pub fn grants(customer: &str) -> impl Iterator<Item = CreateGrantRequest> + '_ {
-    (1..=GRANTS).map(move |place| CreateGrantRequest {
+/// The grants of units of a customer; the lowest priority pays.
+pub fn units(customer: &str) -> Vec<CreateGrantRequest> {
+    let of_place = |place: u32| CreateGrantRequest {
         request_id: format!("grant-{place}"),
-        customer_id: customer.to_owned(),
         r#type: GrantType::Units.into(),
-        amount: AMOUNT.to_owned(),
         metrics: vec![METRIC.to_owned()],
         priority: i32::try_from(place * 10).ok(),
         // The last one expires in a year, as some do.
         expires_at: (place == GRANTS)
             .then(|| (SystemTime::now() + Duration::from_secs(365 * 86_400)).into()),
+        ..grant(customer)
+    };
+    (1..=GRANTS).map(of_place).collect()
+}
+
+/// The grant of money of a customer, which pays for invoices.
+pub fn money(customer: &str) -> Vec<CreateGrantRequest> {
+    vec![CreateGrantRequest {
+        request_id: "grant-of-money".to_owned(),
+        r#type: GrantType::Monetary.into(),
+        currency: CURRENCY.to_owned(),
+        ..grant(customer)
+    }]
+}
+
+fn grant(customer: &str) -> CreateGrantRequest {
+    CreateGrantRequest {
+        customer_id: customer.to_owned(),
+        amount: AMOUNT.to_owned(),
         ..CreateGrantRequest::default()
-    })
+    }
 }
 
 /// Numbers that look random: splitmix64. Cheap, so that the load takes little from the server.
@@ -93,7 +117,7 @@ impl Random {
     }
 }
 
-/// An endless supply of usage events, each with an id of its own.
+/// An endless supply of usage events, holds and invoices, each with an id of its own.
 #[derive(Debug, Clone)]
 pub struct Events {
     workload: Workload,
@@ -108,7 +132,7 @@ impl Events {
 
     pub fn next(&mut self) -> RecordUsageRequest {
         let number = self.number();
-        self.of(customer(number))
+        self.of(customer(number), SystemTime::now())
     }
 
     pub fn take(&mut self, count: usize) -> Vec<RecordUsageRequest> {
@@ -123,20 +147,40 @@ impl Events {
         }
     }
 
-    /// An event of a customer that the caller names.
-    pub fn of(&mut self, customer_id: String) -> RecordUsageRequest {
-        let now = since_epoch();
+    /// An event of a customer and an instant that the caller names.
+    pub fn of(&mut self, customer_id: String, at: SystemTime) -> RecordUsageRequest {
         RecordUsageRequest {
             customer_id,
-            event_id: self.id(now),
+            event_id: self.id(since_epoch()),
             metric: METRIC.to_owned(),
             quantity: QUANTITY.to_owned(),
-            timestamp: Some((UNIX_EPOCH + now).into()),
+            timestamp: Some(at.into()),
             ..RecordUsageRequest::default()
         }
     }
 
-    /// A new event id.
+    /// A hold for what an event uses.
+    pub fn hold(&mut self) -> CreateHoldRequest {
+        CreateHoldRequest {
+            customer_id: customer(self.number()),
+            hold_id: self.id(since_epoch()),
+            metric: METRIC.to_owned(),
+            quantity: QUANTITY.to_owned(),
+            ..CreateHoldRequest::default()
+        }
+    }
+
+    pub fn invoice(&mut self) -> ApplyCreditsRequest {
+        ApplyCreditsRequest {
+            customer_id: customer(self.number()),
+            invoice_id: self.id(since_epoch()),
+            currency: CURRENCY.to_owned(),
+            amount_due: DUE.to_owned(),
+            ..ApplyCreditsRequest::default()
+        }
+    }
+
+    /// A new id.
     pub fn id(&mut self, now: Duration) -> String {
         let (high, low) = (self.random.next().to_be_bytes(), self.random.next().to_be_bytes());
         let uuid = match self.ids {

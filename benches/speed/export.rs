@@ -76,7 +76,7 @@ impl Export {
 }
 
 pub fn group(exports: &[Export]) -> Group {
-    Group { name: "export", rows: exports.iter().flat_map(Export::rows).collect() }
+    Group { name: "export".to_owned(), rows: exports.iter().flat_map(Export::rows).collect() }
 }
 
 /// Exports all that the import left, one export after the other, each right after its COPY.

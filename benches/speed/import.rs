@@ -64,7 +64,7 @@ impl Import {
             ..Row::new(format!("ImportGrants, {what}{} rows", measured.events), measured)
         };
         Group {
-            name: "import",
+            name: "import".to_owned(),
             rows: vec![self.limit.row(), beside("first ", compared), beside("", whole)],
         }
     }

@@ -2,7 +2,7 @@
 //! what one would write by hand (naive.rs), and the most that the database can take or give
 //! (limit.rs, copy.rs).
 //!
-//! `cargo bench --bench speed` runs all of it in under seven minutes, prints a table with the aims
+//! `cargo bench --bench speed` runs all of it in under ten minutes, prints a table with the aims
 //! and writes target/speed.json. `cargo bench --bench speed -- --seconds 2 --only stream` is a
 //! quick look. Measure when nothing else runs; it says so when something did.
 
@@ -17,18 +17,23 @@
 )]
 
 mod balance;
+mod call;
 mod copy;
 mod cpu;
 mod events;
 mod export;
+mod history;
 mod import;
 mod limit;
+mod measure;
 mod memory;
 mod meter;
 mod naive;
+mod past;
 mod report;
 mod server;
 mod stream;
+mod summary;
 mod table;
 mod unary;
 mod watch;
@@ -41,9 +46,10 @@ use std::time::{Duration, Instant};
 use clap::{Parser, ValueEnum};
 
 use crate::cpu::Watched;
-use crate::events::{Events, Ids, Workload};
+use crate::events::{Ids, Workload};
 use crate::import::Import;
-use crate::report::{Report, Section};
+use crate::measure::Bench;
+use crate::report::Report;
 use crate::server::{Creditd, Postgres, connect};
 use crate::stream::Shape;
 use crate::watch::Watch;
@@ -71,7 +77,8 @@ struct Options {
     /// How event ids are made.
     #[arg(long, value_enum, default_value_t = Ids::Ordered)]
     ids: Ids,
-    /// Ledger entries of the customer whose balance must be as cheap as that of one with 1,000.
+    /// Ledger entries of the customer whose balance must be as cheap as that of one with 1,000, and
+    /// whose past is asked for.
     #[arg(long, default_value_t = 1_000_000)]
     entries: usize,
     /// Rows of the large import, which are exported then.
@@ -99,8 +106,16 @@ enum Part {
     Unary,
     /// A lone RecordUsage beside a bare commit.
     Lone,
+    /// CreateHold and SettleHold in pairs, beside the naive way.
+    Hold,
+    /// ApplyCredits, beside the naive way.
+    Apply,
     /// GetBalance of a short and of a long history.
     Balance,
+    /// GetBalance as of instants in a long history, beside GetBalance now.
+    Past,
+    /// SummarizeUsage of a long history, beside adding it up by hand.
+    Summary,
     /// WatchBalance: the memory of many, and how soon they hear of a change.
     Watch,
     /// ImportGrants, beside COPY.
@@ -112,6 +127,14 @@ enum Part {
 impl Options {
     fn wants(&self, part: Part) -> bool {
         self.only.is_empty() || self.only.contains(&part)
+    }
+
+    fn wants_any(&self, parts: &[Part]) -> bool {
+        parts.iter().any(|part| self.wants(*part))
+    }
+
+    fn workloads(&self) -> [Workload; 2] {
+        [Workload::Spread(self.customers), Workload::One]
     }
 
     fn setting(&self, postgres: &Postgres) -> String {
@@ -156,7 +179,8 @@ async fn run(options: &Options) -> Result<Report> {
         eprintln!("NOT QUIET: others keep {:.1} processors busy", report.others_before);
     }
     let creditd = Creditd::start(postgres.url(), &options.serve).await?;
-    let measured = measure(options, &postgres, &creditd, &mut report, begun).await;
+    let bench = Bench { options, postgres: &postgres, creditd: &creditd, begun };
+    let measured = bench.measure(&mut report).await;
     creditd.explain(measured)?;
     report.peak_memory = memory::peak(creditd.pid())?;
     report.totals = creditd.stop().await?;
@@ -166,87 +190,12 @@ async fn run(options: &Options) -> Result<Report> {
     }
     say(begun, "the audit");
     report.audit = server::audit(postgres.url()).await?;
-    if options.wants(Part::Import) || options.wants(Part::Export) {
+    if options.wants_any(&[Part::Import, Part::Export]) {
         bulk(options, &postgres, &mut report, begun).await?;
     }
     say(begun, "done");
     postgres.stop().await;
     Ok(report)
-}
-
-async fn measure(
-    options: &Options,
-    postgres: &Postgres,
-    creditd: &Creditd,
-    report: &mut Report,
-    begun: Instant,
-) -> Result<()> {
-    say(begun, "customers and grants");
-    naive::prepare(postgres, options.customers).await?;
-    copy::prepare(postgres, limit::DATABASE).await?;
-    report.grants_rate = unary::make_grants(creditd, options.customers).await?;
-    for workload in [Workload::Spread(options.customers), Workload::One] {
-        let section = section(options, postgres, creditd, workload, begun).await?;
-        report.sections.push(section);
-    }
-    if options.wants(Part::Lone) {
-        say(begun, "a lone call beside a bare commit");
-        let events = Events::new(Workload::Spread(options.customers), options.ids);
-        postgres.checkpoint().await?;
-        report.lone = Some(unary::lone(creditd, postgres, options.seconds, events).await?);
-    }
-    if options.wants(Part::Balance) {
-        say(begun, "balances of a short and of a long history");
-        let (seconds, entries) = (options.seconds, options.entries);
-        let flatness = balance::flatness(creditd, seconds, entries, options.ids).await?;
-        report.flatness = Some(flatness);
-    }
-    Ok(())
-}
-
-/// One workload: the references right beside what is compared with them.
-async fn section(
-    options: &Options,
-    postgres: &Postgres,
-    creditd: &Creditd,
-    workload: Workload,
-    begun: Instant,
-) -> Result<Section> {
-    let (ids, seconds) = (options.ids, options.seconds);
-    let (stream, unary) = (options.wants(Part::Stream), options.wants(Part::Unary));
-    let watched = Watched { server: Some(creditd.pid()), postgres: postgres.pid()? };
-    let events = || Events::new(workload, ids);
-    let mut section = Section {
-        workload: workload.name(),
-        naive: None,
-        limit: None,
-        streams: Vec::new(),
-        unary: Vec::new(),
-    };
-    if stream || unary {
-        say(begun, &format!("{}: naive", workload.name()));
-        section.naive = Some(naive::best(postgres, workload, ids, seconds).await?);
-    }
-    if stream {
-        say(begun, &format!("{}: limit", workload.name()));
-        section.limit = Some(limit::best(postgres, workload, ids, seconds).await?);
-        for shape in SHAPES {
-            say(begun, &format!("{}: {}", workload.name(), report::stream_name(shape)));
-            postgres.checkpoint().await?;
-            let measured = stream::load(creditd, watched, seconds, shape, None, events).await?;
-            section.streams.push((shape, measured));
-        }
-    }
-    if unary {
-        for in_flight in IN_FLIGHT {
-            say(begun, &format!("{}: RecordUsage, {in_flight} in flight", workload.name()));
-            postgres.checkpoint().await?;
-            let (measured, latency) =
-                unary::load(creditd, watched, seconds, in_flight, events).await?;
-            section.unary.push((in_flight, measured, latency));
-        }
-    }
-    Ok(section)
 }
 
 /// On a server that has just started, and so holds no memory that others needed.

@@ -3,21 +3,25 @@
 use serde_json::{Value, json};
 
 use crate::balance::{Flatness, quantile};
+use crate::call::Call;
 use crate::copy::Copied;
 use crate::cpu::Used;
+use crate::events::Workload;
 use crate::export::{self, Export};
 use crate::import::Import;
 use crate::meter::Measured;
 use crate::naive::Naive;
+use crate::past::Past;
 use crate::server::Totals;
 use crate::stream::Shape;
+use crate::summary::Summary;
 use crate::unary::{Latency, Lone};
 use crate::watch::Watch;
 
 /// Lines of the table that belong together.
 #[derive(Debug)]
 pub struct Group {
-    pub name: &'static str,
+    pub name: String,
     pub rows: Vec<Row>,
 }
 
@@ -64,10 +68,11 @@ impl Cpu {
     }
 }
 
-/// All that was measured of one workload.
+/// All that was measured of one call and one workload.
 #[derive(Debug)]
 pub struct Section {
-    pub workload: &'static str,
+    pub call: Call,
+    pub workload: Workload,
     pub naive: Option<Naive>,
     pub limit: Option<Copied>,
     pub streams: Vec<(Shape, Measured)>,
@@ -75,6 +80,11 @@ pub struct Section {
 }
 
 impl Section {
+    /// With nothing measured yet.
+    pub fn new(call: Call, workload: Workload) -> Self {
+        Self { call, workload, naive: None, limit: None, streams: Vec::new(), unary: Vec::new() }
+    }
+
     fn group(&self) -> Group {
         let mut rows = Vec::new();
         if let Some(naive) = &self.naive {
@@ -89,10 +99,17 @@ impl Section {
         for (in_flight, measured, latency) in &self.unary {
             rows.push(Row {
                 latency: Some([0.5, 0.99, 0.999].map(|at| quantile(latency, at))),
-                ..self.measured(format!("RecordUsage, {in_flight} in flight"), measured)
+                ..self.measured(unary_name(self.call, *in_flight), measured)
             });
         }
-        Group { name: self.workload, rows }
+        Group { name: self.name(), rows }
+    }
+
+    pub fn name(&self) -> String {
+        match self.call {
+            Call::RecordUsage => self.workload.name().to_owned(),
+            call => format!("{}, {}", call.name(), self.workload.name()),
+        }
     }
 
     fn measured(&self, name: String, measured: &Measured) -> Row {
@@ -110,6 +127,10 @@ impl Section {
 
 pub fn stream_name(shape: Shape) -> String {
     format!("StreamUsage, {} x {} stream(s)", shape.events, shape.streams)
+}
+
+pub fn unary_name(call: Call, in_flight: usize) -> String {
+    format!("{}, {in_flight} in flight", call.name())
 }
 
 /// A goal, and how near we came.
@@ -156,6 +177,8 @@ pub struct Report {
     pub grants_rate: f64,
     pub lone: Option<Lone>,
     pub flatness: Option<Flatness>,
+    pub past: Option<Past>,
+    pub summary: Option<Summary>,
     pub watch: Option<Watch>,
     pub import: Option<Import>,
     pub exports: Vec<Export>,
@@ -193,6 +216,7 @@ impl Report {
             );
             aims.push(Aim::at_most(what, 1.2, flatness.ratio()));
         }
+        aims.extend(self.past.iter().flat_map(Past::aims));
         aims.push(Aim::at_most("server's peak memory, MB", 150.0, self.peak_memory));
         aims.extend(self.watch.iter().flat_map(Watch::aims));
         aims.extend(self.import.iter().flat_map(Import::aims));
@@ -217,6 +241,8 @@ impl Report {
                 "long": latency_json(&flatness.long),
                 "ratio": flatness.ratio(),
             })),
+            "get_past_balance_ms": self.past.as_ref().map(Past::json),
+            "summarize_usage_ms": self.summary.as_ref().map(Summary::json),
             "watch": self.watch.as_ref().map(Watch::json),
             "import_peak_memory_mb": self.import.as_ref().map(|import| json!({
                 "small": import.imported.small_peak,
@@ -237,11 +263,13 @@ impl Report {
 
 /// What is aimed at differs: on one customer the naive way queues for one row.
 fn section_aims(section: &Section, aims: &mut Vec<Aim>) {
-    let one = section.workload == crate::events::Workload::One.name();
-    let (stream_aim, unary_aim) = if one { (18.0, 7.0) } else { (6.0, 2.0) };
+    let (stream_aim, unary_aim) = match section.workload {
+        Workload::Spread(_) => (6.0, 2.0),
+        Workload::One => (18.0, 7.0),
+    };
     let mut at_least = |what: String, least: f64, value: Option<f64>| {
         if let Some(value) = value {
-            let what = format!("{}: {what}", section.workload);
+            let what = format!("{}: {what}", section.workload.name());
             aims.push(Aim::at_least(what, least, value));
         }
     };
@@ -251,8 +279,8 @@ fn section_aims(section: &Section, aims: &mut Vec<Aim>) {
         at_least(format!("{} / limit", row.name), 0.35, row.limit);
     }
     if let Some((in_flight, measured, _)) = section.unary.last() {
-        let row = section.measured(String::new(), measured);
-        at_least(format!("RecordUsage, {in_flight} in flight / naive"), unary_aim, row.naive);
+        let row = section.measured(unary_name(section.call, *in_flight), measured);
+        at_least(format!("{} / naive", row.name), unary_aim, row.naive);
     }
 }
 

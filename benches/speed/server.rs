@@ -65,6 +65,11 @@ impl Postgres {
         self.server.url()
     }
 
+    /// How to reach creditd's own database.
+    pub fn own(&self) -> &Config {
+        &self.config
+    }
+
     /// How to reach another database of creditd's role.
     pub fn config(&self, database: &str) -> Config {
         let mut config = self.config.clone();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use creditd::pb::usage_result::Outcome;
 use creditd::pb::usage_service_client::UsageServiceClient;
-use creditd::pb::{StreamUsageRequest, StreamUsageResponse};
+use creditd::pb::{RecordUsageRequest, StreamUsageRequest, StreamUsageResponse};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Interval, interval_at};
@@ -96,14 +96,17 @@ async fn endless(
 }
 
 /// Sends this many events and waits until all are answered.
-pub async fn exactly(channel: Channel, mut count: usize, of: &str, events: Events) -> Result<()> {
+pub async fn exactly(
+    channel: Channel,
+    mut count: usize,
+    mut event: impl FnMut() -> RecordUsageRequest + Send + 'static,
+) -> Result<()> {
     const SIZE: usize = 1_000;
     let (requests, queue) = mpsc::channel(AHEAD);
-    let (of, mut events) = (of.to_owned(), events);
     tokio::spawn(async move {
         while count > 0 {
             let size = count.min(SIZE);
-            let batch = (0..size).map(|_| events.of(of.clone())).collect();
+            let batch = (0..size).map(|_| event()).collect();
             if requests.send(StreamUsageRequest { events: batch }).await.is_err() {
                 return;
             }

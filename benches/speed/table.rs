@@ -43,6 +43,18 @@ pub fn print(report: &Report) {
         latencies(&named(flatness.short_entries), &flatness.short);
         latencies(&named(flatness.long_entries), &flatness.long);
     }
+    if let Some(past) = &report.past {
+        latencies("GetBalance now, in turn with the past ones", &past.now);
+        for (percent, latency) in &past.then {
+            let named = format!("GetBalance as of {percent} % of {} entries", past.entries);
+            latencies(&named, latency);
+        }
+    }
+    if let Some(summary) = &report.summary {
+        latencies(&format!("sum over {} usage events, by hand", summary.events), &summary.by_hand);
+        latencies("SummarizeUsage of the same, ALL", &summary.whole);
+        latencies("SummarizeUsage of the same, DAY", &summary.by_day);
+    }
     if let Some(watch) = &report.watch {
         watching(watch);
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use creditd::pb::CreateGrantRequest;
 use creditd::pb::credit_service_client::CreditServiceClient;
-use creditd::pb::usage_service_client::UsageServiceClient;
 use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -12,8 +12,9 @@ use tokio_postgres::Client;
 use tonic::transport::Channel;
 
 use crate::Result;
+use crate::call::{Call, Callers};
 use crate::cpu::Watched;
-use crate::events::{Events, customer, grants};
+use crate::events::{Events, customer};
 use crate::meter::Measured;
 use crate::server::{Creditd, Postgres, connect};
 use crate::window::Window;
@@ -35,11 +36,12 @@ pub fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Records usage with this many calls in flight, for a while.
+/// Calls with this many in flight, for a while.
 pub async fn load(
     creditd: &Creditd,
     watched: Watched,
     seconds: f64,
+    call: Call,
     in_flight: usize,
     events: impl Fn() -> Events,
 ) -> Result<(Measured, Latency)> {
@@ -50,7 +52,7 @@ pub async fn load(
         let channel = channels[caller % channels.len()].clone();
         let (window, events) = (Arc::clone(&window), events());
         callers.spawn(async move {
-            let done = endless(channel, &window, events).await;
+            let done = endless(call, channel, &window, events).await;
             if done.is_err() {
                 window.end();
             }
@@ -65,33 +67,23 @@ pub async fn load(
     Ok((measured, all))
 }
 
-async fn endless(channel: Channel, window: &Window, mut events: Events) -> Result<Latency> {
-    let mut client = UsageServiceClient::new(channel);
+async fn endless(
+    call: Call,
+    channel: Channel,
+    window: &Window,
+    mut events: Events,
+) -> Result<Latency> {
+    let mut callers = Callers::new(channel);
     let mut latency = latency()?;
     while !window.is_over() {
         let counts = window.is_measuring();
-        let taken = record(&mut client, &mut events).await?;
+        let taken = call.once(&mut callers, &mut events).await?;
         window.answered(1);
         if counts {
             latency.record(micros(taken))?;
         }
     }
     Ok(latency)
-}
-
-/// One call. The event must be new, and paid for in full.
-pub async fn record(
-    client: &mut UsageServiceClient<Channel>,
-    events: &mut Events,
-) -> Result<Duration> {
-    let request = events.next();
-    let begun = Instant::now();
-    let answer = client.record_usage(request).await?.into_inner();
-    let taken = begun.elapsed();
-    match answer.event {
-        Some(event) if event.uncovered == "0" && !answer.duplicate => Ok(taken),
-        other => Err(format!("an event was not recorded as it should: {other:?}").into()),
-    }
 }
 
 /// A lone call beside a bare commit.
@@ -114,7 +106,7 @@ pub async fn lone(
     database.batch_execute("create table bare (id bigint primary key, note text)").await?;
     let insert = database.prepare("insert into bare values ($1, 'a row as small as any')").await?;
     let channel = creditd.channels(1).await?.remove(0);
-    let mut client = UsageServiceClient::new(channel);
+    let mut callers = Callers::new(channel);
     let mut lone = Lone { commit: latency()?, call: latency()? };
     let begun = Instant::now();
     let (warm, over) = (Duration::from_millis(500), Duration::from_secs_f64(seconds + 0.5));
@@ -122,7 +114,7 @@ pub async fn lone(
     while begun.elapsed() < over {
         row += 1;
         let commit = bare(&database, &insert, row).await?;
-        let call = record(&mut client, &mut events).await?;
+        let call = callers.record(&mut events).await?;
         if begun.elapsed() > warm {
             lone.commit.record(micros(commit))?;
             lone.call.record(micros(call))?;
@@ -137,8 +129,12 @@ async fn bare(database: &Client, insert: &tokio_postgres::Statement, row: i64) -
     Ok(begun.elapsed())
 }
 
-/// Makes the grants of customers 0 to `last`, and returns how many a second.
-pub async fn make_grants(creditd: &Creditd, last: u32) -> Result<f64> {
+/// Makes grants of customers 0 to `last`, and returns how many a second.
+pub async fn make_grants(
+    creditd: &Creditd,
+    last: u32,
+    of: fn(&str) -> Vec<CreateGrantRequest>,
+) -> Result<f64> {
     let channels = creditd.channels(CHANNELS).await?;
     let begun = Instant::now();
     let mut makers = JoinSet::new();
@@ -148,7 +144,7 @@ pub async fn make_grants(creditd: &Creditd, last: u32) -> Result<f64> {
             let mut made: u32 = 0;
             for number in (0..=last).skip(usize::try_from(maker)?).step_by(usize::try_from(MAKERS)?)
             {
-                for request in grants(&customer(number)) {
+                for request in of(&customer(number)) {
                     client.create_grant(request).await?;
                     made += 1;
                 }

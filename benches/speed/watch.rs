@@ -5,7 +5,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use creditd::pb::credit_service_client::CreditServiceClient;
-use creditd::pb::usage_service_client::UsageServiceClient;
 use creditd::pb::{WatchBalanceRequest, WatchBalanceResponse};
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
@@ -15,13 +14,14 @@ use tonic::Streaming;
 use tonic::transport::Channel;
 
 use crate::balance::quantile;
+use crate::call::Callers;
 use crate::cpu::Watched;
 use crate::events::{Events, Ids, Workload, customer};
 use crate::memory;
 use crate::meter::{Measured, float};
 use crate::report::{Aim, Group, Row, latency_json};
 use crate::server::{Creditd, Postgres};
-use crate::unary::{self, Latency, latency, micros};
+use crate::unary::{Latency, latency, micros};
 use crate::{Result, SHAPES, stream};
 
 /// Streams whose memory is measured, each of a customer of its own.
@@ -57,7 +57,7 @@ impl Watch {
 
     pub fn group(&self) -> Group {
         Group {
-            name: "other customers' usage, beside 1,000 watchers",
+            name: "other customers' usage, beside 1,000 watchers".to_owned(),
             rows: vec![
                 Row::new("StreamUsage, as fast as it goes".to_owned(), &self.full),
                 Row::new("StreamUsage, at half of that".to_owned(), &self.half),
@@ -211,13 +211,13 @@ async fn follow(mut watcher: Watcher, changes: Arc<[Change]>) -> Result<()> {
 
 /// Uses something every now and then; returns when each answer came.
 async fn change(channel: Channel, count: usize, ids: Ids) -> Result<Vec<Instant>> {
-    let mut client = UsageServiceClient::new(channel);
+    let mut callers = Callers::new(channel);
     let mut events = Events::new(Workload::One, ids);
     let mut ticks = interval(CHANGE_EVERY);
     let mut answered = Vec::with_capacity(count);
     for _ in 0..count {
         ticks.tick().await;
-        unary::record(&mut client, &mut events).await?;
+        callers.record(&mut events).await?;
         answered.push(Instant::now());
     }
     Ok(answered)

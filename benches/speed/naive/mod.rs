@@ -1,8 +1,10 @@
-//! Reference (a): what one would write by hand. One transaction per event, from pgbench.
+//! Reference (a): what one would write by hand. One transaction per call, from pgbench.
 //!
 //! It is given what advantages it can have: narrow keys (numbers where callers send text), few
 //! indexes, no foreign keys, prepared statements, no application between pgbench and the database,
 //! and the best of several concurrencies.
+
+mod script;
 
 use std::process::Stdio;
 
@@ -11,8 +13,9 @@ use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
 use crate::Result;
+use crate::call::Call;
 use crate::cpu::{Used, Watched};
-use crate::events::{AMOUNT, GRANTS, Ids, METRIC, QUANTITY, Workload};
+use crate::events::{Ids, Workload};
 use crate::report::{Cpu, Row};
 use crate::server::{Postgres, connect};
 
@@ -21,37 +24,6 @@ pub const DATABASE: &str = "naive";
 /// Where its best lies on two cores; on one customer all wait for one row.
 const CONCURRENCIES: [u32; 3] = [16, 32, 64];
 const CONCURRENCIES_ONE: [u32; 3] = [2, 8, 32];
-
-const TABLES: &str = "
-create table usage (
-    customer_id bigint not null,
-    event_id text not null,
-    metric text not null,
-    quantity numeric(28, 12) not null,
-    occurred_at timestamptz not null,
-    recorded_at timestamptz not null default now(),
-    primary key (customer_id, event_id)
-);
-create table grants (
-    id bigint primary key,
-    customer_id bigint not null,
-    metric text not null,
-    amount numeric(28, 12) not null,
-    remaining numeric(28, 12) not null check (remaining >= 0),
-    priority int not null,
-    expires_at timestamptz
-);
-create index on grants (customer_id);
-create table ledger (
-    customer_id bigint not null,
-    id bigint generated always as identity,
-    grant_id bigint not null,
-    event_id text not null,
-    amount numeric(28, 12) not null,
-    balance_after numeric(28, 12) not null,
-    recorded_at timestamptz not null default now(),
-    primary key (customer_id, id)
-);";
 
 /// What pgbench measured.
 #[derive(Debug, Clone, Copy)]
@@ -78,24 +50,29 @@ impl Naive {
 /// Makes its database, with the customers and grants that creditd gets too.
 pub async fn prepare(postgres: &Postgres, customers: u32) -> Result<()> {
     postgres.create(DATABASE).await?;
+    fill(postgres, &format!("{}\n{}", script::TABLES, script::units(customers))).await
+}
+
+/// Gives its customers the money that creditd's get too.
+pub async fn add_money(postgres: &Postgres, customers: u32) -> Result<()> {
+    fill(postgres, &script::money(customers)).await
+}
+
+async fn fill(postgres: &Postgres, rows: &str) -> Result<()> {
     let client = connect(&postgres.config(DATABASE)).await?;
-    client.batch_execute(TABLES).await?;
-    let fill = format!(
-        "insert into grants select c * {GRANTS}::bigint + p, c, '{METRIC}', {AMOUNT}, {AMOUNT}, \
-         p * 10, case when p = {GRANTS} then now() + interval '1 year' end \
-         from generate_series(0, {customers}) c, generate_series(1, {GRANTS}) p"
-    );
-    client.batch_execute(&fill).await?;
+    client.batch_execute(rows).await?;
     Ok(client.batch_execute("analyze").await?)
 }
 
 /// Runs it at several concurrencies and returns the best.
 pub async fn best(
     postgres: &Postgres,
+    call: Call,
     workload: Workload,
     ids: Ids,
     seconds: f64,
 ) -> Result<Naive> {
+    let script = script::of(call, workload, ids);
     let concurrencies = match workload {
         Workload::Spread(_) => CONCURRENCIES,
         Workload::One => CONCURRENCIES_ONE,
@@ -103,7 +80,7 @@ pub async fn best(
     let mut best: Option<Naive> = None;
     for concurrency in concurrencies {
         postgres.checkpoint().await?;
-        let run = run(postgres, workload, ids, seconds, concurrency).await?;
+        let run = run(postgres, &script, seconds, concurrency).await?;
         if best.is_none_or(|best| run.events_per_second > best.events_per_second) {
             best = Some(run);
         }
@@ -111,45 +88,10 @@ pub async fn best(
     Ok(best.ok_or("no concurrency tried")?)
 }
 
-/// One event. `n` counts within a client; the ids of a client grow, unless they are to be random.
-fn script(workload: Workload, ids: Ids) -> String {
-    let customer = match workload {
-        Workload::Spread(customers) => format!("random(1, {customers})"),
-        Workload::One => "0".to_owned(),
-    };
-    let event = match ids {
-        Ids::Ordered => {
-            "\\set n :n + 1\n\\set event :first + :client_id * 10000000 + :n".to_owned()
-        }
-        Ids::Random => format!("\\set event random(1, {})", i64::MAX),
-    };
-    format!(
-        "\\set customer {customer}
-{event}
-begin;
-insert into usage (customer_id, event_id, metric, quantity, occurred_at) \
-values (:customer, :event, '{METRIC}', {QUANTITY}, now()) on conflict do nothing;
-select id as grant_id from grants where customer_id = :customer and metric = '{METRIC}' \
-and remaining >= {QUANTITY} and (expires_at is null or expires_at > now()) \
-order by priority, expires_at, id limit 1 for update \\gset
-update grants set remaining = remaining - {QUANTITY} where id = :grant_id returning remaining \\gset
-insert into ledger (customer_id, grant_id, event_id, amount, balance_after) \
-values (:customer, :grant_id, :event, -{QUANTITY}, :remaining);
-commit;
-"
-    )
-}
-
-async fn run(
-    postgres: &Postgres,
-    workload: Workload,
-    ids: Ids,
-    seconds: f64,
-    concurrency: u32,
-) -> Result<Naive> {
+async fn run(postgres: &Postgres, script: &str, seconds: f64, concurrency: u32) -> Result<Naive> {
     let dir = tempfile::tempdir()?;
     let file = dir.path().join("naive.sql");
-    std::fs::write(&file, script(workload, ids))?;
+    std::fs::write(&file, script)?;
     let program = postgres.bin()?.join("pgbench");
     let whole_seconds = seconds.ceil().max(1.0);
     // Nineteen digits, growing from run to run, with room for the clients' own counts.
