@@ -1,5 +1,7 @@
 //! Holds: credits set aside before the work is done.
 
+use std::fmt;
+
 use chrono::TimeDelta;
 
 use super::amount::{Amount, AmountError};
@@ -21,6 +23,16 @@ pub enum Ending {
     Released,
     /// Its deadline came.
     Expired,
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Settled { .. } => "was settled",
+            Self::Released => "was released",
+            Self::Expired => "has expired",
+        })
+    }
 }
 
 /// What holds whose deadlines have come, but are not booked yet, give back to one grant.

@@ -43,7 +43,7 @@ pub enum Refusal {
     #[error("the hold id was used before, with another payload")]
     HoldIdReused,
     /// The hold has ended.
-    #[error("the hold has ended")]
+    #[error("the hold is no longer open: it {0}")]
     HoldNotOpen(Ending),
     /// The customer has as many open holds as one may have.
     #[error("a customer has at most {limit} open holds")]

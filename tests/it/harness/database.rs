@@ -94,15 +94,6 @@ impl Database {
         assert!(counted.expect("a count") > 0, "no customers");
     }
 
-    /// Another one with the same rows. Nobody may be connected to this one meanwhile.
-    pub async fn copy(&self) -> Self {
-        let client = connect(&self.admin).await;
-        let name = format!("test_{}", Uuid::now_v7().simple());
-        let create = format!("CREATE DATABASE {name} TEMPLATE {}", self.name);
-        client.batch_execute(&create).await.expect("a copy");
-        Self { url: with_name(&self.admin, &name), name, admin: self.admin.clone() }
-    }
-
     /// Locks a customer's row, as another replica's batch would, until released or dropped.
     pub async fn lock(&self, customer: &str) -> Locked {
         let client = self.connect().await;
