@@ -70,8 +70,11 @@ fn met(call: &Call, reply: &Reply, before: &[Hold]) -> Vec<&'static str> {
         (Call::Settle(settle), Reply::Settled { hold, .. }) => {
             before.iter().map(|before| settled(settle, before, hold)).collect()
         }
-        (_, Reply::UsageReversed { did, replayed: false, .. })
-        | (_, Reply::ApplicationReversed { did, replayed: false, .. }) => reversed(*did),
+        (
+            _,
+            Reply::UsageReversed { did, replayed: false, .. }
+            | Reply::ApplicationReversed { did, replayed: false, .. },
+        ) => reversed(*did),
         _ => Vec::new(),
     };
     met.into_iter().flatten().collect()

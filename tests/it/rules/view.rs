@@ -46,7 +46,7 @@ impl View {
         match line.kind {
             Kind::Granted => self.sequence = line.sequence,
             Kind::Consumed | Kind::Applied | Kind::UsageReversed | Kind::ApplicationReversed => {
-                self.consumed -= line.amount
+                self.consumed -= line.amount;
             }
             Kind::Held | Kind::Released => {}
             Kind::Expired | Kind::Reclaimed => self.expired -= line.amount,

@@ -161,16 +161,21 @@ impl Books {
     }
 
     fn name_event(&self, account: &mut Account, id: &str) {
-        self.event(id).into_iter().for_each(|event| account.remember_event(event));
+        if let Some(event) = self.event(id) {
+            account.remember_event(event);
+        }
     }
 
     fn name_application(&self, account: &mut Account, id: &str) {
-        let application = self.application(id);
-        application.into_iter().for_each(|found| account.remember_application(found));
+        if let Some(application) = self.application(id) {
+            account.remember_application(application);
+        }
     }
 
     fn name_hold(&self, account: &mut Account, id: &str) {
-        self.holds.get(id).into_iter().for_each(|hold| account.name_hold(hold.clone()));
+        if let Some(hold) = self.holds.get(id) {
+            account.name_hold(hold.clone());
+        }
     }
 
     fn event(&self, id: &str) -> Option<UsageEvent> {

@@ -250,10 +250,11 @@ fn whole(currency: &str, amount: i128) -> i128 {
 /// A call that has a key: one of all, or one of late.
 fn some_keyed(before: &[Step], pick: usize) -> Option<&Call> {
     let calls = before.iter().rev().map(|step| &step.said.call);
-    let keyed = calls.filter(|call| match call {
-        Call::Create(_) | Call::Usage(_) | Call::Apply(_) | Call::Aside(_) => true,
-        Call::Settle(_) | Call::Reverse(_) => true,
-        Call::Update(_) | Call::Void(_) | Call::Extend(_) | Call::Release(_) | Call::Sweep => false,
+    let keyed = calls.filter(|call| {
+        !matches!(
+            call,
+            Call::Update(_) | Call::Void(_) | Call::Extend(_) | Call::Release(_) | Call::Sweep
+        )
     });
     let keyed: Vec<&Call> = keyed.take(if pick.is_multiple_of(2) { 8 } else { 100 }).collect();
     keyed.get(pick / 2 % keyed.len().max(1)).copied()
@@ -266,7 +267,7 @@ fn some_hold(before: &[Step], pick: usize) -> Option<&Aside> {
         _ => None,
     });
     let holds: Vec<&Aside> = holds.take(5).collect();
-    holds.get(pick % holds.len().max(1)).copied().filter(|_| pick % 16 > 0)
+    holds.get(pick % holds.len().max(1)).copied().filter(|_| !pick.is_multiple_of(16))
 }
 
 /// Something that was spent lately, how much that was, and the least of it.

@@ -73,7 +73,7 @@ impl<'a> Why<'a> {
 /// What falls due.
 enum Due {
     Hold(u8),
-    Grant(View),
+    Grant { grant: u32, free: i128 },
 }
 
 impl Naive {
@@ -115,9 +115,7 @@ impl Naive {
                     let (how, event) = (HoldStatus::Expired, None);
                     self.facts.push(Fact::Ended { hold, how, event, now: instant });
                 }
-                Due::Grant(view) => {
-                    self.moved(view.grant, Kind::Expired, -(view.remaining - view.held), 0, &why);
-                }
+                Due::Grant { grant, free } => self.moved(grant, Kind::Expired, -free, 0, &why),
             }
         }
         now
@@ -137,7 +135,9 @@ impl Naive {
             if let Some(end) = view.expires.filter(|end| *end <= now)
                 && view.remaining > view.held
             {
-                due.push(((end, 1, String::new(), view.sequence), Due::Grant(view)));
+                let View { grant, sequence, .. } = view;
+                let free = view.remaining - view.held;
+                due.push(((end, 1, String::new(), sequence), Due::Grant { grant, free }));
             }
         }
         let first = due.into_iter().min_by(|(a, _), (b, _)| a.cmp(b));

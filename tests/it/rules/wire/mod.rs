@@ -118,9 +118,9 @@ async fn live(world: &mut World, history: &History, name: &str) {
         let at = DateTime::from_timestamp_micros(clock + shift).expect("a time");
         // What falls due on the way is booked now, or found by whoever comes next.
         if step.replica == 0 {
-            world.advance_to(at).await
+            world.advance_to(at).await;
         } else {
-            world.only_clock_to(at)
+            world.only_clock_to(at);
         }
         let place = format!("{name}, step {number}: {:?}", step.said.call);
         if said::can_be_sent(&step.said.call) {

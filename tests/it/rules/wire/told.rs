@@ -241,7 +241,7 @@ impl Told<'_> {
 
     pub fn line(self, entry: &pb::LedgerEntry) -> Line {
         let amount = |printed: &str| amount(printed, &entry.currency);
-        let change = entry.change.clone().unwrap_or_default();
+        let change = entry.change.unwrap_or_default();
         let ends =
             || (self.at(change.old_expires_at.as_ref()), self.at(change.new_expires_at.as_ref()));
         Line {
