@@ -100,8 +100,9 @@ async fn nor_do_invoices_holds_and_reversals_take_more() {
         })
         .await;
     }
-    for (what, one) in [("holds", held as fn(&Customer, &str) -> Command), ("settlements", settled)]
-    {
+    let of_one: [(&str, fn(&Customer, &str) -> Command); 2] =
+        [("holds of one", held), ("settlements of one", settled)];
+    for (what, one) in of_one {
         statements(&books, what, |size| {
             // Of so few, and yet not one: a point of somebody's balance takes a statement more.
             (0..size).map(|n| one(&known(n % 8), &format!("{size}-{n}"))).collect()

@@ -92,10 +92,10 @@ async fn a_hold_that_is_named() {
         let good = pb::GetHoldRequest { customer_id: "acme".into(), hold_id: "h1".into() };
         let get =
             async |r: pb::GetHoldRequest| client.try_get_hold(&r.customer_id, &r.hold_id).await;
-        refuses(world, good.clone(), spots, |r| get(r)).await;
+        refuses(world, good.clone(), spots, get).await;
         let release =
             async |r: pb::GetHoldRequest| client.try_release(&r.customer_id, &r.hold_id).await;
-        refuses(world, good, spots, |r| release(r)).await;
+        refuses(world, good, spots, release).await;
     })
     .await;
 }

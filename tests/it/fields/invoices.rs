@@ -58,7 +58,7 @@ async fn an_application_that_is_named() {
         let get = async |r: pb::GetCreditApplicationRequest| {
             client.try_application(&r.customer_id, &r.invoice_id).await
         };
-        refuses(world, good, spots, |r| get(r)).await;
+        refuses(world, good, spots, get).await;
     })
     .await;
 }
