@@ -34,27 +34,7 @@ pub fn print(report: &Report) {
         }
     }
     println!("\nCreateGrant, 128 in flight: {:.0}/s", report.grants_rate);
-    if let Some(lone) = &report.lone {
-        latencies("one row inserted and committed, alone", &lone.commit);
-        latencies("RecordUsage, alone, in turn with it", &lone.call);
-    }
-    if let Some(flatness) = &report.flatness {
-        let named = |entries: usize| format!("GetBalance, {entries} ledger entries");
-        latencies(&named(flatness.short_entries), &flatness.short);
-        latencies(&named(flatness.long_entries), &flatness.long);
-    }
-    if let Some(past) = &report.past {
-        latencies("GetBalance now, in turn with the past ones", &past.now);
-        for (percent, latency) in &past.then {
-            let named = format!("GetBalance as of {percent} % of {} entries", past.entries);
-            latencies(&named, latency);
-        }
-    }
-    if let Some(summary) = &report.summary {
-        latencies(&format!("sum over {} usage events, by hand", summary.events), &summary.by_hand);
-        latencies("SummarizeUsage of the same, ALL", &summary.whole);
-        latencies("SummarizeUsage of the same, DAY", &summary.by_day);
-    }
+    reads(report);
     if let Some(watch) = &report.watch {
         watching(watch);
     }
@@ -86,6 +66,31 @@ pub fn print(report: &Report) {
     );
     aims(&report.aims());
     doubts(report);
+}
+
+/// Calls that were made one at a time.
+fn reads(report: &Report) {
+    if let Some(lone) = &report.lone {
+        latencies("one row inserted and committed, alone", &lone.commit);
+        latencies("RecordUsage, alone, in turn with it", &lone.call);
+    }
+    if let Some(flatness) = &report.flatness {
+        let named = |entries: usize| format!("GetBalance, {entries} ledger entries");
+        latencies(&named(flatness.short_entries), &flatness.short);
+        latencies(&named(flatness.long_entries), &flatness.long);
+    }
+    if let Some(past) = &report.past {
+        latencies("GetBalance now, in turn with the past ones", &past.now);
+        for (percent, latency) in &past.then {
+            let named = format!("GetBalance as of {percent} % of {} entries", past.entries);
+            latencies(&named, latency);
+        }
+    }
+    if let Some(summary) = &report.summary {
+        latencies(&format!("sum over {} usage events, by hand", summary.events), &summary.by_hand);
+        latencies("SummarizeUsage of the same, ALL", &summary.whole);
+        latencies("SummarizeUsage of the same, DAY", &summary.by_day);
+    }
 }
 
 fn line(row: &Row) {

@@ -5,7 +5,7 @@ use creditd::pb;
 use tonic::Code;
 
 use super::{hold, minute, stands};
-use crate::harness::{World, say, t0};
+use crate::harness::{Client, World, say, t0};
 
 type Create = pb::CreateHoldRequest;
 type Settle = pb::SettleHoldRequest;
@@ -104,6 +104,29 @@ async fn a_refused_hold_leaves_nothing() {
     .await;
 }
 
+/// Holds that are not there; whatever else is wrong with the call.
+async fn nobody_knows(client: &Client) {
+    let ttl = TimeDelta::hours(1);
+    for (customer, id) in [("acme", "none"), ("umbrella", "open"), ("acme", "OPEN")] {
+        let named = ("credits.v1.Hold".to_owned(), id.to_owned());
+        let settle = Settle {
+            event_id: "used".into(),
+            timestamp: say::hour(-10_000),
+            ..say::settle(customer, id, "1")
+        };
+        let statuses = [
+            client.try_get_hold(customer, id).await.expect_err("none"),
+            client.try_extend(say::extend(customer, id, ttl)).await.expect_err("none"),
+            client.try_release(customer, id).await.expect_err("none"),
+            client.try_settle(settle).await.expect_err("none"),
+        ];
+        for status in statuses {
+            assert_eq!((status.code(), &*say::reason(&status)), (Code::NotFound, "HOLD_NOT_FOUND"));
+            assert_eq!(say::resource(&status), named);
+        }
+    }
+}
+
 /// For each call the first that applies, from the published list, is what is said.
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_come_in_their_order() {
@@ -132,28 +155,7 @@ async fn refusals_come_in_their_order() {
         let status = say::refused(refused, Code::FailedPrecondition, "HOLD_NOT_OPEN");
         assert_eq!(not_open(&status), "SETTLED");
 
-        for (customer, id) in [("acme", "none"), ("umbrella", "open"), ("acme", "OPEN")] {
-            let named = ("credits.v1.Hold".to_owned(), id.to_owned());
-            // Whatever else is wrong with it.
-            let settle = Settle {
-                event_id: "used".into(),
-                timestamp: say::hour(-10_000),
-                ..say::settle(customer, id, "1")
-            };
-            let statuses = [
-                client.try_get_hold(customer, id).await.expect_err("none"),
-                client.try_extend(say::extend(customer, id, ttl)).await.expect_err("none"),
-                client.try_release(customer, id).await.expect_err("none"),
-                client.try_settle(settle).await.expect_err("none"),
-            ];
-            for status in statuses {
-                assert_eq!(
-                    (status.code(), &*say::reason(&status)),
-                    (Code::NotFound, "HOLD_NOT_FOUND")
-                );
-                assert_eq!(say::resource(&status), named);
-            }
-        }
+        nobody_knows(&client).await;
 
         // An event's key comes before the hold's end, and that before the timestamp's window.
         let event = |hold: &str, event: &str| Settle {
