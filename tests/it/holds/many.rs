@@ -83,6 +83,10 @@ async fn no_credit_is_held_twice() {
         let other = world.another(&world.options).await;
         let clients = [world.client.clone(), other.client()];
         clients[0].grant(say::units("acme", "100")).await;
+        // Both have the account in hand.
+        for (number, client) in clients.iter().enumerate() {
+            client.record(say::usage("acme", &format!("e{number}"), "m", "0")).await;
+        }
         let holds = (0..PAIRS).map(async |number| {
             let id = format!("h{number}");
             let made = clients[number % 2].try_hold(hold(&id, "1", 30)).await;
