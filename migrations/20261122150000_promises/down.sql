@@ -1,5 +1,13 @@
--- Where the ledger holds entries of the types that go, this fails and changes nothing: they cannot
--- be told as any other.
+-- Where anything was held, applied or reversed, this refuses and changes nothing: it cannot be told in
+-- older words.
+do $$ begin
+    if exists (select from holds) or exists (select from credit_applications)
+        or exists (select from requests where grant_id is null)
+    then
+        raise exception 'there are holds, credit applications or reversals'
+            using errcode = 'integrity_constraint_violation';
+    end if;
+end $$;
 alter table requests
     drop constraint requests_figures_fit,
     drop constraint requests_made_one_thing,
