@@ -5,7 +5,7 @@ use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl as _;
 
 use super::Store;
-use super::batch::{EventSqlType, event_columns, event_draws};
+use super::batch::{EventSqlType, event_by_key, event_columns, event_draws};
 use super::error::Result;
 use super::rows::EventRow;
 use super::statement::Statement;
@@ -44,11 +44,7 @@ impl Store {
         let statement = Statement::<GetEvent, EventSqlType, _>::new(
             concat!("SELECT ", event_columns!(), " FROM (SELECT "),
             (customer.key.into_sql::<SqlUuid>(), event_id.as_str().into_sql::<Text>()),
-            concat!(
-                ") AS x(customer_id, event_id) JOIN usage_events u \
-                 ON u.customer_id = x.customer_id AND u.event_id = x.event_id",
-                event_draws!()
-            ),
+            concat!(") AS x(customer_id, event_id)", event_by_key!(), "u", event_draws!()),
         );
         let mut conn = self.readers.get().await?;
         let rows: Vec<EventRow> = statement.load(&mut conn).await?;

@@ -19,8 +19,8 @@ use uuid::Uuid;
 
 pub use load::Wanted;
 pub(super) use prior::{
-    ApplicationSqlType, EventSqlType, application_columns, application_draws, event_columns,
-    event_draws,
+    ApplicationSqlType, EventSqlType, application_columns, application_draws, event_by_key,
+    event_columns, event_draws,
 };
 
 use super::clock::Clock;

@@ -112,6 +112,17 @@ macro_rules! event_columns {
          u.metadata, u.hold_id, l.grant_ids, l.amounts"
     };
 }
+/// The usage event with the key of something called `x`.
+///
+/// While the table is small, every index that begins with the customer looks as good as the one of
+/// the keys, and another would read all events of the customer. Where equality leaves it to luck,
+/// an order does not: no other index has it, and sorting is off.
+macro_rules! event_by_key {
+    () => {
+        " CROSS JOIN LATERAL (SELECT * FROM usage_events WHERE customer_id = x.customer_id \
+         AND event_id BETWEEN x.event_id AND x.event_id ORDER BY event_id LIMIT 1) "
+    };
+}
 /// What a usage event called `u` drew, called `l`.
 macro_rules! event_draws {
     () => {
@@ -173,7 +184,9 @@ macro_rules! grants_taken_from {
          WHERE customer_id = t.customer_id AND id = e.grant_id LIMIT 1) g"
     };
 }
-pub(in super::super) use {application_columns, application_draws, event_columns, event_draws};
+pub(in super::super) use {
+    application_columns, application_draws, event_by_key, event_columns, event_draws,
+};
 
 pub(super) async fn events(
     mut conn: &AsyncPgConnection,
@@ -186,11 +199,7 @@ pub(super) async fn events(
     let statement = Statement::<PriorEvents, EventSqlType, _>::new(
         concat!("SELECT ", event_columns!(), " FROM unnest("),
         (customers.into_sql::<Array<diesel::sql_types::Uuid>>(), ids.into_sql::<Array<Text>>()),
-        concat!(
-            ") AS x(customer_id, event_id) CROSS JOIN LATERAL (SELECT * FROM usage_events \
-             WHERE customer_id = x.customer_id AND event_id = x.event_id LIMIT 1) u",
-            event_draws!()
-        ),
+        concat!(") AS x(customer_id, event_id)", event_by_key!(), "u", event_draws!()),
     );
     Ok(statement.load(&mut conn).await?)
 }
@@ -271,11 +280,7 @@ pub(super) async fn grants_of_events(
     let statement = Statement::<GrantsOfEvents, GrantSqlType, _>::new(
         concat!("SELECT ", grant_columns!(), " FROM unnest("),
         (customers.into_sql::<Array<diesel::sql_types::Uuid>>(), ids.into_sql::<Array<Text>>()),
-        concat!(
-            ") AS x(customer_id, id) CROSS JOIN LATERAL (SELECT * FROM usage_events \
-             WHERE customer_id = x.customer_id AND event_id = x.id LIMIT 1) t",
-            grants_taken_from!()
-        ),
+        concat!(") AS x(customer_id, event_id)", event_by_key!(), "t", grants_taken_from!()),
     );
     Ok(statement.load(&mut conn).await?)
 }
