@@ -31,7 +31,9 @@ create table holds (
     constraint holds_event_fits_status check ((status = 'settled') = (event_id is not null))
 ) with (fillfactor = 70);
 create index holds_open on holds (customer_id, expires_at) where status = 'open';
-create index holds_due on holds (expires_at, customer_id) where status = 'open';
+-- Another predicate than that of holds_open, for the same rows: or a look-up of one customer's holds,
+-- planned while the table is empty, may take this index and walk everybody's.
+create index holds_due on holds (expires_at, customer_id) where ended_at is null;
 
 -- Credits applied to invoices.
 create table credit_applications (

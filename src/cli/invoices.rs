@@ -78,7 +78,13 @@ pub struct Reverse {
     #[command(flatten)]
     named: Named,
     /// How much [default: all that is left].
-    #[arg(long, value_name = "DECIMAL", allow_negative_numbers = true)]
+    // An empty one would mean all: a script's variable that is not set must not.
+    #[arg(
+        long,
+        value_name = "DECIMAL",
+        allow_negative_numbers = true,
+        value_parser = clap::builder::NonEmptyStringValueParser::new()
+    )]
     amount: Option<String>,
     /// Why, for the ledger: at most 1,000 characters.
     #[arg(long, value_name = "TEXT")]

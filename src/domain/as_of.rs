@@ -2,28 +2,23 @@
 
 use super::account::Remainder;
 use super::amount::{Amount, AmountError};
-use super::entry::{EntryType, RuleChange};
+use super::entry::RuleChange;
 use super::figures::Figures;
 use super::grant::Grant;
 use super::hold::DueRelease;
 use super::time::Timestamp;
 
-/// What entries of one type moved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moved {
-    /// The type.
-    pub kind: EntryType,
-    /// By how much `remaining` changed, signed.
-    pub amount: Amount,
-    /// By how much `held` changed, signed.
-    pub held: Amount,
-}
-
 /// What a grant's ledger recorded after an instant.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Since {
-    /// What entries of each type moved, added up.
-    pub moved: Vec<Moved>,
+    /// By how much what was spent has grown, signed; so with the others.
+    pub consumed: Amount,
+    /// What was lost to time.
+    pub expired: Amount,
+    /// What was taken back.
+    pub voided: Amount,
+    /// What holds have set aside.
+    pub held: Amount,
     /// What updates changed, oldest first.
     pub changes: Vec<RuleChange>,
 }
@@ -47,7 +42,7 @@ impl Grant {
     ) -> Result<Self, AmountError> {
         let [due, due_by_now] = due;
         self.updated_at = self.clone().at(now, due_by_now)?.updated_at;
-        self.figures = self.figures.before(self.amount, &since.moved)?;
+        self.figures = self.figures.before(self.amount, since)?;
         for change in since.changes.iter().rev() {
             self.take_back(change);
         }
@@ -86,26 +81,12 @@ impl Grant {
 }
 
 impl Figures {
-    /// Those of a grant of this amount before entries moved so much.
-    fn before(mut self, amount: Amount, moved: &[Moved]) -> Result<Self, AmountError> {
-        for Moved { kind, amount: by, held } in moved {
-            self.held = self.held.minus(*held)?;
-            match kind {
-                // What took from `remaining` had given to one of the others, and so the other way.
-                EntryType::Consumed
-                | EntryType::Applied
-                | EntryType::UsageReversed
-                | EntryType::ApplicationReversed => self.consumed = self.consumed.plus(*by)?,
-                EntryType::Expired | EntryType::ExpirationReclaimed => {
-                    self.expired = self.expired.plus(*by)?;
-                }
-                EntryType::Voided => self.voided = self.voided.plus(*by)?,
-                EntryType::Granted
-                | EntryType::Updated
-                | EntryType::Held
-                | EntryType::HoldReleased => {}
-            }
-        }
+    /// Those of a grant of this amount before they grew so much.
+    fn before(mut self, amount: Amount, since: &Since) -> Result<Self, AmountError> {
+        self.consumed = self.consumed.minus(since.consumed)?;
+        self.expired = self.expired.minus(since.expired)?;
+        self.voided = self.voided.minus(since.voided)?;
+        self.held = self.held.minus(since.held)?;
         self.remaining = amount;
         for gone in [self.consumed, self.expired, self.voided] {
             // Nothing can have gone by less than nothing: `less` sees to both.

@@ -34,7 +34,9 @@ pub fn left(
             left.push(Allocation { amount, ..slice });
         }
     }
-    Amount::ZERO.less(gone)?;
+    if gone.is_positive() {
+        return Err(AmountError::OutOfRange);
+    }
     left.reverse();
     Ok(left)
 }
@@ -58,7 +60,9 @@ pub fn give_back(
         rest = rest.less(amount)?;
         slices.push(Allocation { amount, ..slice });
     }
-    Amount::ZERO.less(rest)?;
+    if rest.is_positive() {
+        return Err(AmountError::OutOfRange);
+    }
     Ok(slices)
 }
 

@@ -25,8 +25,7 @@ impl Services {
             Some(at) => self.past_account(&customer, at).await?,
             None => self.store.account(&customer).await.map_err(status::of_store)?,
         };
-        let balance =
-            Balance::of(&account, &paying_for).map_err(|error| status::unexpected(&error))?;
+        let balance = Balance::of(&account, &paying_for).map_err(status::of_arithmetic)?;
         Ok(convert::balance(&customer, &balance))
     }
 

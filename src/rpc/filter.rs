@@ -121,7 +121,6 @@ fn types(fields: &mut Fields, numbers: &[i32]) -> Option<Vec<EntryType>> {
             Ok(pb::LedgerEntryType::Unspecified) | Err(_) => {
                 fields.fault(format!("types[{index}]"), "must be a known type");
             }
-            // Types that no entry of this version has match nothing.
             Ok(wanted) => {
                 let of = EntryType::ALL.into_iter();
                 types.extend(of.filter(|kind| convert::entry_type(*kind) == wanted));

@@ -36,7 +36,7 @@ impl Services {
             return Err(status::too_many_summary_rows(most));
         }
         let rows = summed.into_iter().map(row).collect::<Result<_, _>>();
-        let rows = rows.map_err(|error| status::unexpected(&error))?;
+        let rows = rows.map_err(status::of_arithmetic)?;
         Ok(pb::SummarizeUsageResponse { rows })
     }
 }

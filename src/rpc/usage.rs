@@ -30,8 +30,7 @@ impl UsageService for Services {
         let outcome = self.engine.execute(command, deadline).await;
         let outcome = outcome.map_err(status::of_failure)?;
         let (event, duplicate) = recorded(&outcome)?;
-        let event =
-            convert::usage_event(&customer, event).map_err(|error| status::unexpected(&error))?;
+        let event = convert::usage_event(&customer, event).map_err(status::of_arithmetic)?;
         Ok(Response::new(pb::RecordUsageResponse { event: Some(event), duplicate }))
     }
 
@@ -130,7 +129,7 @@ impl UsageService for Services {
         account.check_not_ahead(at).map_err(status::of_refusal)?;
         let (now, windows) = (account.now(), account.windows());
         let draw = Draw { purpose: Purpose::Usage(&metric), quantity, at, now, windows };
-        preview(&draw, &account).map(Response::new).map_err(|error| status::unexpected(&error))
+        preview(&draw, &account).map(Response::new).map_err(status::of_arithmetic)
     }
 
     async fn get_usage_event(
@@ -146,8 +145,7 @@ impl UsageService for Services {
         };
         let found = self.store.usage_event(&customer, &event_id).await.map_err(status::of_store)?;
         let found = found.ok_or_else(|| status::no_event(event_id.as_str()))?;
-        let event =
-            convert::usage_event(&customer, &found).map_err(|error| status::unexpected(&error))?;
+        let event = convert::usage_event(&customer, &found).map_err(status::of_arithmetic)?;
         Ok(Response::new(pb::GetUsageEventResponse { event: Some(event) }))
     }
 
@@ -177,8 +175,7 @@ impl UsageService for Services {
         let mut shown = Vec::new();
         for event in listed.map_err(status::of_store)? {
             let key = (event.recorded_at, event.event_id.to_string());
-            let event = convert::usage_event(&customer, &event)
-                .map_err(|error| status::unexpected(&error))?;
+            let event = convert::usage_event(&customer, &event).map_err(status::of_arithmetic)?;
             shown.push((key, event));
         }
         let (events, next_page_token) = page.cut(shown);
@@ -194,7 +191,8 @@ const ALLOCATION_BYTES: usize = 74;
 /// What an event takes on the wire at most.
 pub(super) fn bytes_of(customer: &Customer, event: &UsageEvent) -> usize {
     let pairs = event.metadata.iter().map(|(key, value)| key.len() + value.len() + PAIR_BYTES);
-    let texts = event.event_id.as_str().len() * 2 + event.metric.as_str().len();
+    let hold_id = event.hold_id.as_ref().map_or(0, |id| id.as_str().len() + PAIR_BYTES);
+    let texts = event.event_id.as_str().len() * 2 + event.metric.as_str().len() + hold_id;
     EVENT_BYTES
         + texts
         + customer.external_id.len()

@@ -1,10 +1,7 @@
 //! What time is about to bring.
 
 use diesel::dsl::min;
-use diesel::dsl::sql;
-use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
 use diesel_async::RunQueryDsl;
 
 use super::Store;
@@ -16,7 +13,7 @@ use crate::domain::time::Timestamp;
 /// What is due, and what will be next.
 #[derive(Debug)]
 pub struct Due {
-    /// Customers with something due, at most as many as were asked for.
+    /// Customers with something due: of grants, and of holds, at most as many as were asked for.
     pub customers: Vec<Customer>,
     /// Whether there may be more.
     pub full: bool,
@@ -24,11 +21,6 @@ pub struct Due {
     pub next: Option<Timestamp>,
     /// The instant of the look.
     pub now: Timestamp,
-}
-
-/// Written out, so that the index of open holds serves.
-fn is_open() -> SqlLiteral<Bool> {
-    sql("holds.status = 'open'")
 }
 
 impl Store {
@@ -49,7 +41,7 @@ impl Store {
             .await?;
         let of_holds: Vec<String> = holds::table
             .inner_join(customers::table.on(customers::id.eq(holds::customer_id)))
-            .filter(is_open())
+            .filter(holds::ended_at.is_null())
             .filter(holds::expires_at.le(now))
             .order(holds::expires_at)
             .limit(limit)
@@ -68,7 +60,7 @@ impl Store {
             .first(&mut conn)
             .await?;
         let next_hold: Option<Timestamp> = holds::table
-            .filter(is_open())
+            .filter(holds::ended_at.is_null())
             .filter(holds::expires_at.gt(now))
             .select(min(holds::expires_at))
             .first(&mut conn)

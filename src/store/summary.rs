@@ -77,11 +77,13 @@ const SUMS: &str = concat!(
              AND r.hour < x.happened_before AND r.hour <> ALL (cut.hours) \
              AND (x.metric IS NULL OR r.metric = x.metric) \
              AND r.first_timestamp >= x.happened_from AND r.last_timestamp < x.happened_before \
-         UNION ALL ",
+         UNION ALL SELECT * FROM (",
+    // Each in the order of its index, so that no plan made while the table is empty takes another.
     event_figures!(),
     "WHERE u.customer_id = x.customer_id AND u.recorded_at >= c.rolled_until",
     event_matches!(),
-    "    UNION ALL SELECT e.* FROM unnest(cut.hours) AS h(hour) CROSS JOIN LATERAL (",
+    "    ORDER BY u.recorded_at OFFSET 0) unrolled \
+         UNION ALL SELECT e.* FROM unnest(cut.hours) AS h(hour) CROSS JOIN LATERAL (SELECT * FROM (",
     event_figures!(),
     "      WHERE u.customer_id = x.customer_id AND u.recorded_at < c.rolled_until \
              AND u.recorded_at - u.timestamp <= interval '1 hour' \
@@ -89,13 +91,13 @@ const SUMS: &str = concat!(
              AND u.recorded_at >= h.hour - x.ahead_micros * interval '1 microsecond' \
              AND u.timestamp >= h.hour AND u.timestamp < h.hour + interval '1 hour'",
     event_matches!(),
-    "      UNION ALL ",
+    "      ORDER BY u.recorded_at OFFSET 0) soon UNION ALL SELECT * FROM (",
     event_figures!(),
     "      WHERE u.customer_id = x.customer_id AND u.recorded_at < c.rolled_until \
              AND u.recorded_at - u.timestamp > interval '1 hour' \
              AND u.timestamp >= h.hour AND u.timestamp < h.hour + interval '1 hour'",
     event_matches!(),
-    "    ) e) e(metric, timestamp, events, quantity, uncovered, reversed) \
+    "      ORDER BY u.timestamp OFFSET 0) late) e) e(metric, timestamp, events, quantity, uncovered, reversed) \
        GROUP BY 1, 2 ORDER BY 1, 2 LIMIT x.items) s \
          (metric, window_start, events, quantity, uncovered, reversed) ORDER BY 1, 2"
 );

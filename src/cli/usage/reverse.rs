@@ -19,7 +19,13 @@ pub struct Args {
     /// The event.
     event_id: String,
     /// How much [default: all that is left].
-    #[arg(long, value_name = "DECIMAL", allow_negative_numbers = true)]
+    // An empty one would mean all: a script's variable that is not set must not.
+    #[arg(
+        long,
+        value_name = "DECIMAL",
+        allow_negative_numbers = true,
+        value_parser = clap::builder::NonEmptyStringValueParser::new()
+    )]
     quantity: Option<String>,
     /// Why, for the ledger: at most 1,000 characters.
     #[arg(long, value_name = "TEXT")]

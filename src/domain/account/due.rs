@@ -1,12 +1,15 @@
 //! What time brings: the deadlines of holds, the ends of grants and of their late windows.
 
+use std::collections::HashMap;
+
 use super::booking::{Cause, Draft};
+use super::holds::slices_by_place;
 use super::{Account, Dirt, Slot};
 use crate::domain::amount::AmountError;
 use crate::domain::entry::{ACTOR_TIME, EntryType};
 use crate::domain::figures::Figures;
 use crate::domain::hold::Ending;
-use crate::domain::ids::HoldId;
+use crate::domain::ids::{GrantId, HoldId};
 use crate::domain::time::Timestamp;
 
 /// Something that falls due. At the same instant holds come before grants, so that what a hold gives
@@ -20,9 +23,13 @@ enum Due {
 impl Account {
     /// Books what time has brought by `now`, in the order of the due instants.
     pub(super) fn book_due(&mut self) -> Result<(), AmountError> {
-        for (at, due) in self.due()? {
+        let due = self.due()?;
+        let any = !due.is_empty();
+        // Nothing here changes the order.
+        let places = self.places(|_| any);
+        for (at, due) in due {
             match due {
-                Due::Hold(hold_id) => self.expire_hold(&hold_id, at)?,
+                Due::Hold(hold_id) => self.expire_hold(&hold_id, at, &places)?,
                 Due::Grant { index, .. } => self.expire_grant(index, at)?,
             }
         }
@@ -49,10 +56,15 @@ impl Account {
         Ok(due)
     }
 
-    fn expire_hold(&mut self, hold_id: &HoldId, at: Timestamp) -> Result<(), AmountError> {
+    fn expire_hold(
+        &mut self,
+        hold_id: &HoldId,
+        at: Timestamp,
+        places: &HashMap<GrantId, usize>,
+    ) -> Result<(), AmountError> {
         let hold = self.hold(hold_id).ok_or(AmountError::OutOfRange)?;
         let mut draft = Draft::of(self);
-        for (index, amount) in self.held_slices(&hold)? {
+        for (index, amount) in slices_by_place(&hold, places)? {
             // What ends at this very instant is taken by the grant's own end, which comes next.
             let expired = self.slots[index].grant.expires_at.is_some_and(|end| end < at);
             draft.release(index, amount, expired)?;

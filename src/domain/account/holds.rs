@@ -1,6 +1,6 @@
 //! Decisions about holds.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::booking::{Cause, Draft};
@@ -199,15 +199,9 @@ impl Account {
     }
 
     /// What an open hold has set aside, by the grants' places, in the order of consumption.
-    pub(super) fn held_slices(&self, hold: &Hold) -> Result<Vec<(usize, Amount)>, AmountError> {
-        let amounts: HashMap<GrantId, Amount> =
-            hold.slices.iter().map(|slice| (slice.grant_id, slice.amount)).collect();
-        let of = |(index, slot): (usize, &super::Slot)| {
-            amounts.get(&slot.grant.id).map(|amount| (index, *amount))
-        };
-        let held: Vec<_> = self.slots.iter().enumerate().filter_map(of).collect();
-        // A held grant is open, and so in hand.
-        if held.len() == hold.slices.len() { Ok(held) } else { Err(AmountError::OutOfRange) }
+    fn held_slices(&self, hold: &Hold) -> Result<Vec<(usize, Amount)>, AmountError> {
+        let held: HashSet<GrantId> = hold.slices.iter().map(|slice| slice.grant_id).collect();
+        slices_by_place(hold, &self.places(|id| held.contains(&id)))
     }
 
     fn named_hold(&self, hold_id: &HoldId) -> Result<Arc<Hold>, Refusal> {
@@ -243,4 +237,17 @@ struct Settlement {
     /// What the hold's credits paid.
     settled: Amount,
     uncovered: Amount,
+}
+
+/// What an open hold has set aside, by the grants' places, in the order of consumption.
+pub(super) fn slices_by_place(
+    hold: &Hold,
+    places: &HashMap<GrantId, usize>,
+) -> Result<Vec<(usize, Amount)>, AmountError> {
+    let placed = |slice: &Allocation| Some((*places.get(&slice.grant_id)?, slice.amount));
+    let placed: Option<Vec<_>> = hold.slices.iter().map(placed).collect();
+    // A held grant is open, and so in hand.
+    let mut placed = placed.ok_or(AmountError::OutOfRange)?;
+    placed.sort_unstable_by_key(|(place, _)| *place);
+    Ok(placed)
 }

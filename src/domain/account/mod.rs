@@ -71,7 +71,8 @@ pub struct Account {
     /// In the order of consumption: every open grant, and for the time of a batch those that its
     /// commands name.
     slots: Vec<Slot>,
-    /// Every open hold, and for the time of a batch those that its commands name.
+    /// Every open hold, and for the time of a batch those that its commands name. A read has only those
+    /// that are due and those that will be next, and decides nothing about them.
     holds: HashMap<HoldId, HoldSlot>,
     events: HashMap<EventId, Arc<UsageEvent>>,
     applications: HashMap<InvoiceId, Arc<CreditApplication>>,
@@ -319,6 +320,12 @@ impl Account {
     pub fn weight(&self) -> usize {
         let notes = |slot: &Slot| slot.grant.notes.bytes() / limits::NOTES_BYTES_PER_GRANT;
         self.slots.iter().map(|slot| 1 + notes(slot)).sum::<usize>() + self.holds.len() + 1
+    }
+
+    /// Where grants stand in the order of consumption.
+    fn places(&self, wanted: impl Fn(GrantId) -> bool) -> HashMap<GrantId, usize> {
+        let ids = self.slots.iter().map(|slot| slot.grant.id).zip(0..);
+        ids.filter(|(id, _)| wanted(*id)).collect()
     }
 
     fn position(&self, id: GrantId) -> Option<usize> {

@@ -1,6 +1,6 @@
 //! Decisions about reversals.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -134,8 +134,8 @@ impl Account {
         slices: &[Allocation],
         kind: EntryType,
     ) -> Result<(Vec<Posting>, Reversal), AmountError> {
-        let places: HashMap<GrantId, usize> =
-            self.slots.iter().enumerate().map(|(index, slot)| (slot.grant.id, index)).collect();
+        let concerned: HashSet<GrantId> = slices.iter().map(|slice| slice.grant_id).collect();
+        let places = self.places(|id| concerned.contains(&id));
         let mut draft = Draft::of(self);
         let mut reversal = Reversal::default();
         for slice in slices {

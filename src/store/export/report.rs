@@ -150,8 +150,8 @@ impl Report {
                  sum(s.amount) AS amount_now, max(h.expires_at) AS last_now \
                FROM holds h CROSS JOIN LATERAL unnest(h.grant_ids, h.amounts) \
                  AS s(grant_id, amount) \
-               WHERE h.customer_id = x.customer_id AND h.status = 'open' \
-               AND s.grant_id = g.id AND h.expires_at <= y.now) d ON g.held > 0 \
+               WHERE g.held > 0 AND h.customer_id = x.customer_id AND h.status = 'open' \
+               AND s.grant_id = g.id AND h.expires_at <= y.now) d ON true \
              ORDER BY x.n, g.created_at, g.id LIMIT $7",
         );
         Ok(statement.load(&mut conn).await?)

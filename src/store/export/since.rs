@@ -5,25 +5,27 @@ use std::collections::{HashMap, HashSet};
 use chrono::TimeDelta;
 use diesel::IntoSql as _;
 use diesel::sql_types::Uuid as SqlUuid;
-use diesel::sql_types::{Array, BigInt, Jsonb, Nullable, Numeric, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Jsonb, Nullable, Numeric, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
 use rust_decimal::Decimal;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::super::error::Result;
-use super::super::rows::{change, entry_type};
+use super::super::rows::change;
 use super::super::statement::Statement;
 use super::last_before;
 use crate::domain::amount::Amount;
-use crate::domain::as_of::{Moved, Since};
+use crate::domain::as_of::Since;
 use crate::domain::entry::RuleChange;
 use crate::domain::time::Timestamp;
 
 struct RecordedSince;
 
-type Columns = (SqlUuid, Text, Numeric, Numeric, Nullable<Array<BigInt>>, Nullable<Array<Jsonb>>);
-type Row = (Uuid, String, Decimal, Decimal, Option<Vec<i64>>, Option<Vec<Value>>);
+type Figures = (Numeric, Numeric, Numeric, Numeric);
+type Columns = (SqlUuid, Figures, Nullable<Array<BigInt>>, Nullable<Array<Jsonb>>);
+type FiguresRow = (Decimal, Decimal, Decimal, Decimal);
+type Row = (Uuid, FiguresRow, Option<Vec<i64>>, Option<Vec<Value>>);
 
 /// What these customers' ledgers recorded after `at`, by grant. One pass over those entries,
 /// however many grants they are on.
@@ -37,7 +39,12 @@ pub(super) async fn since(
     }
     let customers: Vec<Uuid> = customers.into_iter().collect();
     let statement = Statement::<RecordedSince, Columns, _>::new(
-        "SELECT e.grant_id, e.type, sum(e.amount), sum(e.held_amount), \
+        // Net: what went to and fro many times may be more than a grant ever had.
+        "SELECT e.grant_id, \
+         coalesce(-sum(e.amount) FILTER (WHERE e.type IN ('consumed', 'applied', \
+           'usage_reversed', 'application_reversed')), 0), \
+         coalesce(-sum(e.amount) FILTER (WHERE e.type IN ('expired', 'expiration_reclaimed')), 0), \
+         coalesce(-sum(e.amount) FILTER (WHERE e.type = 'voided'), 0), sum(e.held_amount), \
          array_agg(e.sequence) FILTER (WHERE e.change IS NOT NULL), \
          array_agg(e.change) FILTER (WHERE e.change IS NOT NULL) FROM (SELECT ",
         (
@@ -49,19 +56,20 @@ pub(super) async fn since(
              CROSS JOIN LATERAL (SELECT * FROM ledger_entries l \
              WHERE l.customer_id = x.customer_id AND l.sequence > ",
             last_before!("y.after"),
-            " OFFSET 0) e GROUP BY e.grant_id, e.type"
+            " OFFSET 0) e GROUP BY e.grant_id"
         ),
     );
     let rows: Vec<Row> = statement.load(&mut conn).await?;
     let mut all: HashMap<Uuid, Since> = HashMap::new();
-    for (grant, kind, amount, held, sequences, changes) in rows {
-        let since = all.entry(grant).or_default();
-        since.moved.push(Moved {
-            kind: entry_type(&kind)?,
-            amount: Amount::from_decimal(amount)?,
+    for (grant, (consumed, expired, voided, held), sequences, changes) in rows {
+        let since = Since {
+            consumed: Amount::from_decimal(consumed)?,
+            expired: Amount::from_decimal(expired)?,
+            voided: Amount::from_decimal(voided)?,
             held: Amount::from_decimal(held)?,
-        });
-        since.changes.extend(in_order(sequences, changes)?);
+            changes: in_order(sequences, changes)?,
+        };
+        all.insert(grant, since);
     }
     Ok(all)
 }

@@ -2,9 +2,9 @@
 
 use creditd::domain::account::{Account, Remainder, Rolled, Standing};
 use creditd::domain::amount::Amount;
-use creditd::domain::as_of::{Moved, Since};
+use creditd::domain::as_of::Since;
 use creditd::domain::balance::{Balance, PayingFor};
-use creditd::domain::entry::{Entry, RuleChange};
+use creditd::domain::entry::{Entry, EntryType, RuleChange};
 use creditd::domain::hold::DueRelease;
 use creditd::domain::ids::GrantId;
 use creditd::domain::time::Timestamp;
@@ -77,14 +77,19 @@ impl Books {
         let mut since = Since::default();
         for entry in self.ledger.iter().filter(later) {
             since.changes.extend(entry.change);
-            let Entry { kind, amount, held_amount: held, .. } = *entry;
-            match since.moved.iter_mut().find(|moved| moved.kind == kind) {
-                Some(moved) => {
-                    moved.amount = moved.amount.plus(amount).expect("within range");
-                    moved.held = moved.held.plus(held).expect("within range");
-                }
-                None => since.moved.push(Moved { kind, amount, held }),
+            let figure = match entry.kind {
+                EntryType::Consumed
+                | EntryType::Applied
+                | EntryType::UsageReversed
+                | EntryType::ApplicationReversed => Some(&mut since.consumed),
+                EntryType::Expired | EntryType::ExpirationReclaimed => Some(&mut since.expired),
+                EntryType::Voided => Some(&mut since.voided),
+                _ => None,
+            };
+            if let Some(figure) = figure {
+                *figure = figure.minus(entry.amount).expect("within range");
             }
+            since.held = since.held.plus(entry.held_amount).expect("within range");
         }
         since
     }
