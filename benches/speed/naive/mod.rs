@@ -23,7 +23,7 @@ pub const DATABASE: &str = "naive";
 
 /// Where its best lies on two cores; on one customer all wait for one row.
 const CONCURRENCIES: [u32; 3] = [16, 32, 64];
-const CONCURRENCIES_ONE: [u32; 3] = [2, 8, 32];
+const CONCURRENCIES_ONE: [u32; 3] = [2, 4, 8];
 
 /// What pgbench measured.
 #[derive(Debug, Clone, Copy)]
