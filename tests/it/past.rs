@@ -161,7 +161,8 @@ async fn is_what_was_answered(world: &mut World, seed: u64, booked: bool) {
     life.live().await;
     let told = life.told;
     let counts = world.database.counts().await;
-    assert!(counts.contains(&("balance_points".to_owned(), 3)), "seed {seed}: {counts:?}");
+    let points = counts.iter().find(|(table, _)| table == "balance_points").map(|(_, rows)| *rows);
+    assert!(points >= Some(3), "seed {seed}: {counts:?}");
     // Long after, on another server; and again when everything due is booked.
     world.only_clock_to(world.now() + TimeDelta::days(100));
     let other = world.another(&world.options).await;
