@@ -87,7 +87,7 @@ fn result(
     *bytes += bytes_of(customer, event);
     let shortened = *bytes > limits::STREAM_RESPONSE_BYTES_MAX;
     let show = if shortened { convert::usage_figures } else { convert::usage_event };
-    let event = show(customer, event).map_err(|error| status::unexpected(&error))?;
+    let event = show(customer, event).map_err(status::of_arithmetic)?;
     let outcome = Some(pb::usage_result::Outcome::Event(event));
     Ok(pb::UsageResult { outcome, duplicate, shortened, ..pb::UsageResult::default() })
 }

@@ -117,7 +117,7 @@ impl Totals {
                 let kind = grant.scope.currency().map(Currency::code);
                 let (_, total) = self.amounts.entry(kind).or_insert((grant.scope, Amount::ZERO));
                 let sum = total.plus(grant.figures.voided);
-                *total = sum.map_err(|error| status::unexpected(&error))?;
+                *total = sum.map_err(status::of_arithmetic)?;
             }
             // Somebody else voided it, or spent the last of it, a moment ago.
             Ok(_) | Err(Failure::Refused(Refusal::GrantNotActive)) => self.skipped += 1,

@@ -113,7 +113,6 @@ impl<'a> Draft<'a> {
 }
 
 /// Why, by whom and when a posting was made.
-#[derive(Clone)]
 pub(super) struct Cause {
     pub actor: Arc<str>,
     pub event_id: Option<EventId>,

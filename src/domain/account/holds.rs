@@ -82,10 +82,15 @@ impl Account {
         actor: &Arc<str>,
     ) -> Result<Outcome, Refusal> {
         let hold = self.named_hold(hold_id)?;
-        if let Some((_, Ending::Released | Ending::Expired)) = &hold.end {
-            return Ok(Outcome::Hold { hold, replayed: true });
+        match &hold.end {
+            None => {}
+            Some((_, Ending::Released | Ending::Expired)) => {
+                return Ok(Outcome::Hold { hold, replayed: true });
+            }
+            Some((_, end @ Ending::Settled { .. })) => {
+                return Err(Refusal::HoldNotOpen(end.clone()));
+            }
         }
-        let hold = self.open_hold(hold_id)?;
         let mut draft = Draft::of(self);
         for (index, amount) in self.held_slices(&hold)? {
             let past = self.slots[index].grant.is_past(self.now);

@@ -57,6 +57,7 @@ impl Account {
         self.changes.applications.push(Arc::clone(&application));
         Ok(Outcome::Application { application, replayed: false })
     }
+
     /// Invoices in hand call a grant what it is called now.
     pub(super) fn rename(&mut self, grant_id: GrantId, description: &str) {
         for application in self.applications.values_mut() {

@@ -1,6 +1,6 @@
 //! What the keys of a batch's commands did before.
 
-use diesel::dsl::SqlTypeOf;
+use diesel::dsl::{AsExprOf, SqlTypeOf};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Numeric, Text, Timestamptz};
@@ -30,6 +30,10 @@ struct PriorApplications;
 struct NamedHolds;
 struct GrantsOfEvents;
 struct GrantsOfApplications;
+
+/// Keys as binds.
+type Keys<'a> =
+    (AsExprOf<Vec<Uuid>, Array<diesel::sql_types::Uuid>>, AsExprOf<Vec<&'a str>, Array<Text>>);
 
 /// The SQL type of a [`RequestRow`].
 type RequestSqlType = SqlTypeOf<<RequestRow as Selectable<Pg>>::SelectExpression>;
@@ -195,10 +199,9 @@ pub(super) async fn events(
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let (customers, ids) = keys(wanted);
-    let statement = Statement::<PriorEvents, EventSqlType, _>::new(
+    let statement = by_keys::<PriorEvents, EventSqlType>(
+        wanted,
         concat!("SELECT ", event_columns!(), " FROM unnest("),
-        (customers.into_sql::<Array<diesel::sql_types::Uuid>>(), ids.into_sql::<Array<Text>>()),
         concat!(") AS x(customer_id, event_id)", event_by_key!(), "u", event_draws!()),
     );
     Ok(statement.load(&mut conn).await?)
@@ -212,15 +215,14 @@ pub(super) async fn requests(
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let (customers, ids) = keys(wanted);
-    let statement = Statement::<PriorRequests, (RequestSqlType, Nullable<GrantSqlType>), _>::new(
+    let statement = by_keys::<PriorRequests, (RequestSqlType, Nullable<GrantSqlType>)>(
+        wanted,
         concat!(
             "SELECT r.customer_id, r.request_id, r.payload, r.effective_at, r.grant_id, \
              r.event_id, r.invoice_id, r.restored, r.forfeited, r.uncovered_reversed, ",
             grant_columns!(),
             " FROM unnest("
         ),
-        (customers.into_sql::<Array<diesel::sql_types::Uuid>>(), ids.into_sql::<Array<Text>>()),
         ") AS x(customer_id, request_id) CROSS JOIN LATERAL (SELECT * FROM requests \
          WHERE customer_id = x.customer_id AND request_id = x.request_id LIMIT 1) r \
          LEFT JOIN LATERAL (SELECT * FROM grants \
@@ -237,10 +239,9 @@ pub(super) async fn holds(
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let (customers, ids) = keys(wanted);
-    let statement = Statement::<NamedHolds, HoldSqlType, _>::new(
+    let statement = by_keys::<NamedHolds, HoldSqlType>(
+        wanted,
         concat!("SELECT ", hold_columns!(), " FROM unnest("),
-        (customers.into_sql::<Array<diesel::sql_types::Uuid>>(), ids.into_sql::<Array<Text>>()),
         ") AS x(customer_id, hold_id) CROSS JOIN LATERAL (SELECT * FROM holds \
          WHERE customer_id = x.customer_id AND hold_id = x.hold_id LIMIT 1) h",
     );
@@ -255,10 +256,9 @@ pub(super) async fn applications(
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let (customers, ids) = keys(wanted);
-    let statement = Statement::<PriorApplications, ApplicationSqlType, _>::new(
+    let statement = by_keys::<PriorApplications, ApplicationSqlType>(
+        wanted,
         concat!("SELECT ", application_columns!(), " FROM unnest("),
-        (customers.into_sql::<Array<diesel::sql_types::Uuid>>(), ids.into_sql::<Array<Text>>()),
         concat!(
             ") AS x(customer_id, invoice_id) CROSS JOIN LATERAL (SELECT * FROM credit_applications \
              WHERE customer_id = x.customer_id AND invoice_id = x.invoice_id LIMIT 1) a",
@@ -276,10 +276,9 @@ pub(super) async fn grants_of_events(
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let (customers, ids) = keys(wanted);
-    let statement = Statement::<GrantsOfEvents, GrantSqlType, _>::new(
+    let statement = by_keys::<GrantsOfEvents, GrantSqlType>(
+        wanted,
         concat!("SELECT ", grant_columns!(), " FROM unnest("),
-        (customers.into_sql::<Array<diesel::sql_types::Uuid>>(), ids.into_sql::<Array<Text>>()),
         concat!(") AS x(customer_id, event_id)", event_by_key!(), "t", grants_taken_from!()),
     );
     Ok(statement.load(&mut conn).await?)
@@ -293,10 +292,9 @@ pub(super) async fn grants_of_applications(
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let (customers, ids) = keys(wanted);
-    let statement = Statement::<GrantsOfApplications, GrantSqlType, _>::new(
+    let statement = by_keys::<GrantsOfApplications, GrantSqlType>(
+        wanted,
         concat!("SELECT ", grant_columns!(), " FROM unnest("),
-        (customers.into_sql::<Array<diesel::sql_types::Uuid>>(), ids.into_sql::<Array<Text>>()),
         concat!(
             ") AS x(customer_id, id) CROSS JOIN LATERAL (SELECT * FROM credit_applications \
              WHERE customer_id = x.customer_id AND invoice_id = x.id LIMIT 1) t",
@@ -338,6 +336,16 @@ pub(super) async fn import_rows(
     Ok(statement.load(&mut conn).await?)
 }
 
-fn keys(wanted: &[(Uuid, String)]) -> (Vec<Uuid>, Vec<&str>) {
-    wanted.iter().map(|(customer, id)| (*customer, id.as_str())).unzip()
+/// A statement that looks things up by their keys, which are a customer's and a text each; `tail`
+/// comes behind `unnest(` and the two arrays.
+fn by_keys<'a, Id, Columns>(
+    wanted: &'a [(Uuid, String)],
+    head: &'static str,
+    tail: &'static str,
+) -> Statement<Id, Columns, Keys<'a>> {
+    let (customers, ids): (Vec<Uuid>, Vec<&str>) =
+        wanted.iter().map(|(customer, id)| (*customer, id.as_str())).unzip();
+    let keys =
+        (customers.into_sql::<Array<diesel::sql_types::Uuid>>(), ids.into_sql::<Array<Text>>());
+    Statement::new(head, keys, tail)
 }
