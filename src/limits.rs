@@ -90,6 +90,9 @@ pub const WINDOW_MAX: Duration = Duration::from_secs(395 * 24 * 3_600);
 /// and the points of a customer with twenty grants cost an entry a byte and a half.
 pub const POINT_EVERY: usize = 1_024;
 
+/// Longest time before its end at which a grant is warned of: a year and a month.
+pub const EXPIRY_WARNING_MAX: TimeDelta = TimeDelta::days(400);
+
 // --- The engine ------------------------------------------------------------------------------
 
 /// Lanes, unless configured: measured on two cores, one is too few and four gain little.

@@ -151,34 +151,52 @@ impl Customer {
     }
 }
 
-/// A grant's id, made by creditd.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct GrantId(pub Uuid);
+/// Defines an id that creditd makes: a UUID.
+macro_rules! made_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub Uuid);
 
-impl GrantId {
-    /// A fresh id (UUIDv7: they grow with time, so that index pages fill in order).
-    #[must_use]
-    pub fn fresh() -> Self {
-        Self(Uuid::now_v7())
-    }
+        impl $name {
+            /// A fresh id (UUIDv7: they grow with time, so that index pages fill in order).
+            #[must_use]
+            pub fn fresh() -> Self {
+                Self(Uuid::now_v7())
+            }
 
-    /// Reads a grant's id.
-    ///
-    /// # Errors
-    /// [`IdError::Missing`] or [`IdError::NotAUuid`].
-    pub fn parse(text: &str) -> Result<Self, IdError> {
-        if text.is_empty() {
-            return Err(IdError::Missing);
+            /// Reads an id.
+            ///
+            /// # Errors
+            /// [`IdError::Missing`] or [`IdError::NotAUuid`].
+            pub fn parse(text: &str) -> Result<Self, IdError> {
+                if text.is_empty() {
+                    return Err(IdError::Missing);
+                }
+                Uuid::try_parse(text).map(Self).map_err(|_| IdError::NotAUuid)
+            }
         }
-        Uuid::try_parse(text).map(Self).map_err(|_| IdError::NotAUuid)
-    }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.as_hyphenated().fmt(f)
+            }
+        }
+    };
 }
 
-impl fmt::Display for GrantId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_hyphenated().fmt(f)
-    }
-}
+made_id!(
+    /// A grant's id.
+    GrantId
+);
+made_id!(
+    /// A webhook endpoint's id.
+    EndpointId
+);
+made_id!(
+    /// The id of a delivery: one notification on its way to one endpoint.
+    DeliveryId
+);
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,7 @@ pub mod grant;
 pub mod hold;
 pub mod ids;
 pub mod import;
+pub mod notification;
 pub mod order;
 pub mod refusal;
 pub mod reversal;

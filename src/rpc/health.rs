@@ -12,6 +12,7 @@ use tonic_health::server::{HealthReporter, HealthService};
 use super::Services;
 use crate::limits;
 use crate::pb::credit_service_server::CreditServiceServer;
+use crate::pb::notification_service_server::NotificationServiceServer;
 use crate::pb::test_clock_service_server::TestClockServiceServer;
 use crate::pb::usage_service_server::UsageServiceServer;
 use crate::store::{Clock, Store};
@@ -26,8 +27,12 @@ pub struct Health {
 impl Health {
     /// Not serving, until [`Health::follow`] finds the database.
     pub async fn new(store: &Store) -> Self {
-        let mut names =
-            vec!["", CreditServiceServer::<Services>::NAME, UsageServiceServer::<Services>::NAME];
+        let mut names = vec![
+            "",
+            CreditServiceServer::<Services>::NAME,
+            UsageServiceServer::<Services>::NAME,
+            NotificationServiceServer::<Services>::NAME,
+        ];
         if matches!(store.clock(), Clock::Test(_)) {
             names.push(TestClockServiceServer::<super::test_clock::TestClock>::NAME);
         }

@@ -14,6 +14,7 @@ mod health;
 mod hold;
 mod import;
 mod invoice;
+mod notification;
 mod page;
 mod panic;
 mod parse;
@@ -39,6 +40,7 @@ use crate::engine::Engine;
 use crate::limits;
 use crate::pb;
 use crate::pb::credit_service_server::CreditServiceServer;
+use crate::pb::notification_service_server::NotificationServiceServer;
 use crate::pb::test_clock_service_server::TestClockServiceServer;
 use crate::pb::usage_service_server::UsageServiceServer;
 use crate::store::{Clock, Store};
@@ -80,6 +82,12 @@ impl Services {
         );
         routes.add_service(
             UsageServiceServer::new(self.clone())
+                .accept_compressed(Gzip)
+                .send_compressed(Gzip)
+                .max_decoding_message_size(limits::MESSAGE_BYTES_MAX),
+        );
+        routes.add_service(
+            NotificationServiceServer::new(self.clone())
                 .accept_compressed(Gzip)
                 .send_compressed(Gzip)
                 .max_decoding_message_size(limits::MESSAGE_BYTES_MAX),

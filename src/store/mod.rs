@@ -15,6 +15,7 @@ pub mod export;
 mod grants;
 mod ledger;
 mod listen;
+mod notification;
 mod past;
 pub mod postgres;
 pub mod private;

@@ -9,6 +9,7 @@ diesel::table! {
         recorded_at -> Timestamptz,
         rolled_until -> Timestamptz,
         unrolled -> BigInt,
+        low -> Nullable<Jsonb>,
     }
 }
 
@@ -42,6 +43,7 @@ diesel::table! {
         due_at -> Nullable<Timestamptz>,
         import_id -> Nullable<Text>,
         import_row -> Nullable<BigInt>,
+        warned -> Nullable<Jsonb>,
     }
 }
 
@@ -147,6 +149,57 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    notification_settings (only) {
+        only -> Bool,
+        version -> BigInt,
+        expiry_warnings -> Array<BigInt>,
+        balance_thresholds -> Jsonb,
+        updated_at -> Nullable<Timestamptz>,
+        interests -> Jsonb,
+        renewed_up_to -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    webhook_endpoints (id) {
+        id -> Uuid,
+        url -> Text,
+        event_types -> Array<Text>,
+        description -> Text,
+        secret -> Text,
+        old_secrets -> Jsonb,
+        request_id -> Nullable<Text>,
+        payload -> Uuid,
+        failing_since -> Nullable<Timestamptz>,
+        disabled_at -> Nullable<Timestamptz>,
+        disabled_reason -> Nullable<Text>,
+        deleted_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    deliveries (id) {
+        id -> Uuid,
+        endpoint_id -> Uuid,
+        notification_id -> Uuid,
+        event_type -> Text,
+        customer_id -> Nullable<Uuid>,
+        payload -> Text,
+        status -> Text,
+        attempts -> Integer,
+        response_status -> Nullable<SmallInt>,
+        error -> Nullable<Text>,
+        created_at -> Timestamptz,
+        attempted_at -> Nullable<Timestamptz>,
+        next_attempt_at -> Nullable<Timestamptz>,
+        give_up_at -> Timestamptz,
+        claimed_until -> Nullable<Timestamptz>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     customers,
     grants,
@@ -155,4 +208,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     requests,
     import_rows,
     holds,
+    deliveries,
 );

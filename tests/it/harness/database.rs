@@ -13,7 +13,7 @@ const VARIABLE: &str = "CREDITD_TEST_DATABASE_URL";
 const LOCK: i64 = 0x7465_6d70_6c61_7465;
 
 /// Every table that creditd writes.
-pub const TABLES: [&str; 10] = [
+pub const TABLES: [&str; 12] = [
     "customers",
     "grants",
     "usage_events",
@@ -24,6 +24,8 @@ pub const TABLES: [&str; 10] = [
     "import_rows",
     "holds",
     "credit_applications",
+    "webhook_endpoints",
+    "deliveries",
 ];
 
 /// A database that belongs to one test.

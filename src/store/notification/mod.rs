@@ -1,0 +1,5 @@
+//! Notifications: who is told of what, and what is on its way to them.
+
+mod interests;
+
+pub(super) use self::interests::{read_interests, read_thresholds, thresholds_json};
