@@ -190,6 +190,18 @@ pub const SETTLE_PAUSE: Duration = Duration::from_millis(2);
 /// [`BATCH_TIMEOUT`], because a server whose client has given up may yet commit.
 pub const SETTLED_AFTER: Duration = Duration::from_secs(60);
 
+// --- Notifications ---------------------------------------------------------------------------
+
+/// How long a delivery that fails is tried again before it is parked: longer than a weekend.
+pub const DELIVERY_RETRY_FOR: TimeDelta = TimeDelta::days(3);
+
+/// How long what was delivered can be looked up.
+pub const DELIVERED_KEPT: TimeDelta = TimeDelta::days(7);
+/// How long any other delivery can be looked up and sent again.
+pub const UNDELIVERED_KEPT: TimeDelta = TimeDelta::days(30);
+/// Old deliveries that one sweeper pass removes: some ten milliseconds of work.
+pub const DELIVERIES_REMOVED_AT_ONCE: usize = 2_000;
+
 // --- Tasks -----------------------------------------------------------------------------------
 
 /// Customers that one sweeper pass books: bounds the commands it adds to the lanes' queues.

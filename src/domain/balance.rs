@@ -104,10 +104,11 @@ impl Balance {
             grants: Vec::new(),
             upcoming_expirations: Vec::new(),
         };
-        for grant in account.grants().filter(|grant| paying_for.counts(&grant.scope)) {
-            balance.count(grant, now)?;
+        let counted = || account.grants().filter(|grant| paying_for.counts(&grant.scope));
+        for grant in counted() {
+            balance.show(grant, now)?;
         }
-        balance.totals.sort_by(|a, b| print_order(&a.scope).cmp(&print_order(&b.scope)));
+        balance.totals = totals(counted(), now)?;
         balance.upcoming_expirations.sort_by_key(|upcoming| upcoming.expires_at);
         Ok(balance)
     }
@@ -128,15 +129,14 @@ impl Balance {
             || *upcoming_expirations != other.upcoming_expirations
     }
 
-    fn count(&mut self, grant: &Grant, now: Timestamp) -> Result<(), AmountError> {
+    fn show(&mut self, grant: &Grant, now: Timestamp) -> Result<(), AmountError> {
         let status = grant.status(now);
         let standing = matches!(status, Status::Active | Status::Pending);
         let held = grant.figures.held;
         if !standing && held.is_zero() {
             return Ok(());
         }
-        let live = status == Status::Active;
-        let available = if live { grant.figures.free()? } else { Amount::ZERO };
+        let available = available(grant, now)?;
         let remaining = grant.figures.remaining;
         self.grants.push(GrantBalance {
             grant_id: grant.id,
@@ -148,10 +148,6 @@ impl Balance {
             held,
             remaining,
         });
-        if live || held.is_positive() {
-            let counted = if live { remaining } else { held };
-            self.add_to_total(&grant.scope, available, held, counted)?;
-        }
         if let Some(expires_at) = grant.expires_at
             && standing
             && grant.figures.free()?.is_positive()
@@ -165,28 +161,60 @@ impl Balance {
         }
         Ok(())
     }
+}
 
-    fn add_to_total(
-        &mut self,
-        scope: &Scope,
-        available: Amount,
-        held: Amount,
-        remaining: Amount,
-    ) -> Result<(), AmountError> {
-        let index = match self.totals.iter().position(|total| total.scope == *scope) {
-            Some(index) => index,
-            None => {
-                let (available, held, remaining) = (Amount::ZERO, Amount::ZERO, Amount::ZERO);
-                self.totals.push(Total { scope: scope.clone(), available, held, remaining });
-                self.totals.len() - 1
-            }
-        };
-        let total = &mut self.totals[index];
-        total.available = total.available.plus(available)?;
+/// What can be spent of a grant.
+fn available(grant: &Grant, at: Timestamp) -> Result<Amount, AmountError> {
+    let live = grant.status(at) == Status::Active;
+    if live { grant.figures.free() } else { Ok(Amount::ZERO) }
+}
+
+/// What counts in totals: what remains of a live grant, and what is held of any other.
+fn counted(grant: &Grant, at: Timestamp) -> Amount {
+    let live = grant.status(at) == Status::Active;
+    if live { grant.figures.remaining } else { grant.figures.held }
+}
+
+/// The totals of these grants, as a balance at that instant shows them.
+///
+/// # Errors
+/// [`AmountError::OutOfRange`] where a total leaves the exact range.
+pub fn totals<'a>(
+    grants: impl Iterator<Item = &'a Grant>,
+    at: Timestamp,
+) -> Result<Vec<Total>, AmountError> {
+    let mut totals: Vec<Total> = Vec::new();
+    for grant in grants {
+        let (counted, held) = (counted(grant, at), grant.figures.held);
+        if counted.is_zero() {
+            continue;
+        }
+        let index = totals.iter().position(|total| total.scope == grant.scope);
+        let index = index.unwrap_or_else(|| {
+            let (available, held, remaining) = (Amount::ZERO, Amount::ZERO, Amount::ZERO);
+            totals.push(Total { scope: grant.scope.clone(), available, held, remaining });
+            totals.len() - 1
+        });
+        let total = &mut totals[index];
+        total.available = total.available.plus(available(grant, at)?)?;
         total.held = total.held.plus(held)?;
-        total.remaining = total.remaining.plus(remaining)?;
-        Ok(())
+        total.remaining = total.remaining.plus(counted)?;
     }
+    totals.sort_by(|a, b| print_order(&a.scope).cmp(&print_order(&b.scope)));
+    Ok(totals)
+}
+
+/// What remains, as totals count it, of those among these grants that could pay for something.
+///
+/// # Errors
+/// [`AmountError::OutOfRange`] where it leaves the exact range.
+pub fn remaining<'a>(
+    grants: impl Iterator<Item = &'a Grant>,
+    paying_for: &PayingFor,
+    at: Timestamp,
+) -> Result<Amount, AmountError> {
+    let grants = grants.filter(|grant| paying_for.counts(&grant.scope));
+    Amount::sum(grants.map(|grant| counted(grant, at)))
 }
 
 /// Currencies by code, then sets of metrics.

@@ -9,6 +9,7 @@ use super::figures::Figures;
 use super::hold::DueRelease;
 use super::ids::{GrantId, Metric};
 use super::import::ImportRow;
+use super::notification::Warned;
 use super::time::{Timestamp, Windows};
 
 /// Caller's notes on an object, by key.
@@ -193,6 +194,10 @@ pub struct Grant {
     pub import: Option<ImportRow>,
     /// Set once it was voided.
     pub voided: Option<Voided>,
+    /// The warnings of its end that were sent.
+    pub warned: Vec<Warned>,
+    /// When time alone will next change its row, as its row has it.
+    pub due_noted: Option<Timestamp>,
 }
 
 impl Grant {
@@ -242,14 +247,16 @@ impl Grant {
                 && self.closes_at(windows).is_some_and(|end| now < end))
     }
 
-    /// The next instant at which time alone changes its row: its expiry, and then the end of the
-    /// late window; none where nothing is left that time could take.
+    /// The next instant at which time alone changes it: its start, its end, and then the end of the
+    /// late window; none where nothing is left that time could give or take.
     #[must_use]
     pub fn due_at(&self, now: Timestamp, windows: &Windows) -> Option<Timestamp> {
         if self.voided.is_some() {
             None
         } else if !self.is_past(now) {
-            self.expires_at.filter(|_| self.figures.remaining.is_positive())
+            let start = Some(self.effective_at).filter(|start| now < *start);
+            let turn = start.into_iter().chain(self.expires_at).min();
+            turn.filter(|_| self.figures.remaining.is_positive())
         } else {
             let closes_at = self.closes_at(windows).filter(|end| now < *end);
             closes_at.filter(|_| self.figures.expired.is_positive())

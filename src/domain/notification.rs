@@ -152,6 +152,16 @@ pub struct Threshold {
 }
 
 impl Threshold {
+    /// An amount of its credits as it is printed: money with its currency's digits, units without
+    /// trailing zeros.
+    #[must_use]
+    pub fn print(&self, amount: Amount) -> String {
+        amount.with_decimals(match self.of {
+            Part::Currency(currency) => currency.digits(),
+            Part::Metric(_) => 0,
+        })
+    }
+
     /// Whether it is the same line: how a balance recovers may have been changed since.
     #[must_use]
     pub fn is_same_line(&self, other: &Self) -> bool {

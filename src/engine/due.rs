@@ -1,11 +1,12 @@
-//! Booking what has fallen due: one pass, and the word of when the next is worth it.
+//! What time brings, through one place: one pass, and the word of when the next is worth it.
 
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::{Engine, Failure, Reply};
-use crate::domain::command::{Action, Command};
+use super::{Engine, Failure};
+use crate::domain::account::Brought;
+use crate::domain::command::{Action, Command, Outcome};
 use crate::domain::entry::ACTOR_TIME;
 use crate::domain::ids::Customer;
 use crate::domain::time::Timestamp;
@@ -17,6 +18,12 @@ use crate::store::{Result, Store};
 pub struct Pass {
     /// Customers that had something due.
     pub customers: usize,
+    /// What time has brought them.
+    pub brought: Brought,
+    /// Customers whose grants were looked at because warnings have changed.
+    pub renewed: usize,
+    /// Old deliveries that were removed.
+    pub removed: usize,
     /// Why bookings failed; the next pass takes those customers again.
     pub failures: Vec<Failure>,
     /// Whether the pass was full: there may be more.
@@ -27,27 +34,67 @@ pub struct Pass {
     pub now: Timestamp,
 }
 
+/// What came of bookings.
+#[derive(Debug, Default)]
+pub struct Booked {
+    /// What time has brought.
+    pub brought: Brought,
+    /// Why bookings failed, where some did.
+    pub failures: Vec<Failure>,
+}
+
+impl Booked {
+    fn add(&mut self, other: Self) {
+        self.brought.add(other.brought);
+        self.failures.extend(other.failures);
+    }
+}
+
 impl Engine {
-    /// Books what has fallen due for at most [`limits::SWEEP_CUSTOMERS_MAX`] customers. Safe to
-    /// run from several places at once: each booking is a command like any other.
+    /// Does what time asks for: books what has fallen due for at most
+    /// [`limits::SWEEP_CUSTOMERS_MAX`] customers, looks at as many anew where warnings have
+    /// changed, and removes old deliveries. Safe to run from several places at once: each booking
+    /// is a command like any other.
     ///
     /// # Errors
     /// As the database says.
-    pub async fn book_due(&self, store: &Store) -> Result<Pass> {
-        let due = store.due(i64::from(limits::SWEEP_CUSTOMERS_MAX)).await?;
+    pub async fn sweep(&self, store: &Store) -> Result<Pass> {
+        let most = i64::from(limits::SWEEP_CUSTOMERS_MAX);
+        let due = store.due(most).await?;
         let customers = due.customers.len();
-        let failures = self.book_due_of(due.customers).await;
-        Ok(Pass { customers, failures, full: due.full, next: due.next, now: due.now })
+        let mut booked = self.book_due_of(due.customers).await;
+        let mut full = due.full;
+        let mut renewed = 0;
+        if let Some(renewal) = store.renewal(most).await? {
+            renewed = renewal.customers.len();
+            let looked = self.book_due_of(renewal.customers).await;
+            if looked.failures.is_empty() {
+                store.renewed(renewal.step).await?;
+            }
+            full |= renewal.step.to.is_some();
+            booked.add(looked);
+        }
+        let removed = store.remove_old_deliveries(due.now).await?;
+        full |= removed >= limits::DELIVERIES_REMOVED_AT_ONCE;
+        let Booked { brought, failures } = booked;
+        let (next, now) = (due.next, due.now);
+        Ok(Pass { customers, brought, renewed, removed, failures, full, next, now })
     }
 
-    /// Books what has fallen due for these customers, at most [`limits::LANE_STREAM_QUEUE`]; why
-    /// bookings failed, where some did.
-    pub async fn book_due_of(&self, customers: Vec<Customer>) -> Vec<Failure> {
+    /// Books what has fallen due for these customers, at most [`limits::LANE_STREAM_QUEUE`].
+    pub async fn book_due_of(&self, customers: Vec<Customer>) -> Booked {
         let book =
             |customer| Command { customer, actor: ACTOR_TIME.into(), action: Action::BookDue };
         let commands = customers.into_iter().map(book).collect();
-        let replies = self.enqueue(commands, None).await.replies().await;
-        replies.into_iter().filter_map(Reply::err).collect()
+        let mut booked = Booked::default();
+        for reply in self.enqueue(commands, None).await.replies().await {
+            match reply {
+                Ok(Outcome::Booked(brought)) => booked.brought.add(brought),
+                Ok(_) => {}
+                Err(failure) => booked.failures.push(failure),
+            }
+        }
+        booked
     }
 }
 
@@ -73,6 +120,11 @@ impl DueHint {
     /// Takes note of what the sweeper will wake for by itself.
     pub fn set(&self, next: Option<Timestamp>) {
         *self.earliest.lock().unwrap_or_else(PoisonError::into_inner) = next;
+    }
+
+    /// Wakes the sweeper: something may be due that nobody noted.
+    pub fn wake(&self) {
+        self.earlier.notify_one();
     }
 
     /// Waits for word of something earlier than what was set.

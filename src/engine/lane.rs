@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use lru::LruCache;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -17,7 +17,7 @@ use crate::domain::account::{Account, Standing};
 use crate::domain::command::Command;
 use crate::domain::import::Claims;
 use crate::limits;
-use crate::store::batch::{Accounts, Batch, Opened, Wanted};
+use crate::store::batch::{Accounts, Batch, KnownInterests, Opened, Wanted};
 use crate::store::{Clock, Connection, Error, Result, Store};
 
 pub(super) struct Lane {
@@ -25,16 +25,26 @@ pub(super) struct Lane {
     cap: usize,
     stats: Arc<Stats>,
     due: Arc<DueHint>,
+    /// Told when something was written that is to be delivered.
+    outbox: Arc<Notify>,
     conn: Option<Connection>,
     cache: Cache,
+    interests: KnownInterests,
     /// Since when the database has not answered.
     away_since: Option<Instant>,
 }
 
 impl Lane {
-    pub(super) fn new(store: Store, cap: usize, stats: Arc<Stats>, due: Arc<DueHint>) -> Self {
+    pub(super) fn new(
+        store: Store,
+        cap: usize,
+        stats: Arc<Stats>,
+        due: Arc<DueHint>,
+        outbox: Arc<Notify>,
+    ) -> Self {
         let cache = Cache::new(limits::LANE_CACHE_GRANTS);
-        Self { store, cap, stats, due, conn: None, cache, away_since: None }
+        let interests = KnownInterests::default();
+        Self { store, cap, stats, due, outbox, conn: None, cache, interests, away_since: None }
     }
 
     /// Works until the queue is closed and empty.
@@ -186,8 +196,9 @@ impl Lane {
             wanted.customers().filter_map(|key| Some((key, self.cache.take(key)?))).collect();
         let (windows, clock) = (self.store.windows(), self.store.clock());
         let work = async {
-            let Opened { batch, mut accounts, clock } =
-                Batch::open(conn, wanted, cached, windows, clock).await?;
+            let known = &mut self.interests;
+            let Opened { batch, mut accounts, clock, interests } =
+                Batch::open(conn, wanted, cached, windows, clock, known).await?;
             if let Some(before) = unresolved.take()
                 && before.came_through(&accounts)
             {
@@ -195,6 +206,7 @@ impl Lane {
                 return Ok((accounts, before.replies));
             }
             for account in accounts.values_mut() {
+                account.heed(Arc::clone(&interests));
                 account.begin(clock)?;
             }
             let replies = decide(commands, &mut accounts)?;
@@ -211,6 +223,9 @@ impl Lane {
             .map_err(|_| Error::Away("a batch timed out".into()))??;
         self.stats.batch(commands.len());
         self.due.leave(accounts.values().filter_map(|account| account.due_next()).min());
+        if accounts.values().any(|account| !account.changes().notifications.is_empty()) {
+            self.outbox.notify_one();
+        }
         for (key, mut account) in accounts {
             account.committed();
             if account.is_worth_keeping() {
@@ -238,6 +253,7 @@ impl Lane {
     fn disconnect(&mut self) {
         self.conn = None;
         self.cache = Cache::new(limits::LANE_CACHE_GRANTS);
+        self.interests = KnownInterests::default();
     }
 
     /// Whether the database answers at all, so that a failure without a class is not its absence.

@@ -13,7 +13,7 @@ mod stats;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use uuid::Uuid;
 
-pub use self::due::{DueHint, Pass};
+pub use self::due::{Booked, DueHint, Pass};
 pub use self::stats::{Snapshot, Stats};
 use crate::domain::command::{Command, Outcome};
 use crate::domain::refusal::Refusal;
@@ -88,6 +88,7 @@ pub struct Engine {
     doors: Vec<Door>,
     stats: Arc<Stats>,
     due: Arc<DueHint>,
+    outbox: Arc<Notify>,
     /// Counts those who wait for replies.
     waiting: TaskTracker,
 }
@@ -112,6 +113,7 @@ impl Engine {
     pub fn start(store: &Store, sizes: Sizes) -> (Self, Lanes) {
         let stats = Arc::new(Stats::default());
         let due = Arc::new(DueHint::default());
+        let outbox = Arc::new(Notify::new());
         let closing = CancellationToken::new();
         let mut doors = Vec::new();
         let mut tasks = Vec::new();
@@ -128,10 +130,11 @@ impl Engine {
                 usize::from(sizes.batch_commands.max(1)),
                 Arc::clone(&stats),
                 Arc::clone(&due),
+                Arc::clone(&outbox),
             );
             tasks.push(tokio::spawn(lane.run(queue, closing.clone())));
         }
-        let engine = Self { doors, stats, due, waiting: TaskTracker::new() };
+        let engine = Self { doors, stats, due, outbox, waiting: TaskTracker::new() };
         (engine, Lanes { tasks, closing })
     }
 
@@ -145,6 +148,12 @@ impl Engine {
     #[must_use]
     pub fn due_hint(&self) -> &DueHint {
         &self.due
+    }
+
+    /// Where batches leave word that there is something to deliver.
+    #[must_use]
+    pub fn outbox(&self) -> &Arc<Notify> {
+        &self.outbox
     }
 
     /// Carries out one command. A caller that hangs up does not stop it.

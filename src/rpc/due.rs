@@ -13,13 +13,13 @@ impl Services {
         if account.changes().entries.is_empty() {
             return Ok(());
         }
-        booked(self.engine.book_due_of(vec![customer.clone()]).await)
+        booked(self.engine.book_due_of(vec![customer.clone()]).await.failures)
     }
 
-    /// Books what is due for anybody.
+    /// Does all that time asks for.
     pub(super) async fn book_all_due(&self) -> Result<(), Status> {
         loop {
-            let pass = self.engine.book_due(&self.store).await.map_err(status::of_store)?;
+            let pass = self.engine.sweep(&self.store).await.map_err(status::of_store)?;
             booked(pass.failures)?;
             if !pass.full {
                 return Ok(());

@@ -13,7 +13,6 @@ use super::statement::Statement;
 use crate::domain::time::Timestamp;
 
 struct Now;
-struct NowOfBatch;
 
 /// The source of `now`.
 #[derive(Debug, Clone)]
@@ -83,30 +82,9 @@ impl Clock {
             return Ok(clock.now());
         }
         let ask = Statement::<Now, (Timestamptz,), ()>::new("SELECT clock_timestamp()", (), "");
-        only(ask.load(&mut conn).await?)
+        let rows: Vec<(Timestamp,)> = ask.load(&mut conn).await?;
+        rows.into_iter().next().map(|row| row.0).ok_or_else(|| Error::corrupt("no clock"))
     }
-
-    /// Reads `now` for a batch, which has a transaction id by then: so that whoever has waited for
-    /// the end of all ids up to one ([`Store::settle`](super::Store::settle)) has seen everything
-    /// that is recorded by an instant read before.
-    ///
-    /// # Errors
-    /// As the database says.
-    pub(super) async fn read_in_batch(&self, mut conn: &AsyncPgConnection) -> Result<Timestamp> {
-        if let Self::Test(clock) = self {
-            return Ok(clock.now());
-        }
-        let ask = Statement::<NowOfBatch, (Timestamptz,), ()>::new(
-            "SELECT CASE WHEN pg_current_xact_id() IS NOT NULL THEN clock_timestamp() END",
-            (),
-            "",
-        );
-        only(ask.load(&mut conn).await?)
-    }
-}
-
-fn only(rows: Vec<(Timestamp,)>) -> Result<Timestamp> {
-    rows.into_iter().next().map(|row| row.0).ok_or_else(|| Error::corrupt("no clock"))
 }
 
 impl Store {

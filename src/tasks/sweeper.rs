@@ -1,5 +1,5 @@
-//! The sweeper: books in the background, through the engine, what has fallen due. Nothing depends
-//! on its luck; it keeps rows near what reads already say, and lists short.
+//! The sweeper: does in the background, through the engine, what time asks for. No answer depends on
+//! its luck; it keeps rows near what reads already say, lists short, and warnings punctual.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,11 +7,12 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::domain::account::Brought;
 use crate::engine::{Engine, Pass};
 use crate::limits;
 use crate::store::{Clock, Result, Store};
 
-/// Books what falls due, until `closing`.
+/// Does what falls due, until `closing`.
 ///
 /// Safe in several replicas at once: each booking is a command, and the customer's row decides.
 pub async fn run(store: Store, engine: Arc<Engine>, closing: CancellationToken) {
@@ -37,10 +38,20 @@ pub async fn run(store: Store, engine: Arc<Engine>, closing: CancellationToken) 
 }
 
 async fn pass(store: &Store, engine: &Engine) -> Result<Pass> {
-    let done = engine.book_due(store).await?;
-    if done.customers > 0 {
-        let failed = done.failures.len();
-        tracing::debug!(customers = done.customers, failed, "booked what was due");
+    let done = engine.sweep(store).await?;
+    if done.customers > 0 || done.renewed > 0 || done.removed > 0 {
+        let Brought { holds_expired, grants_ended, grants_started, warnings } = done.brought;
+        tracing::debug!(
+            customers = done.customers,
+            holds_expired,
+            grants_ended,
+            grants_started,
+            warnings,
+            renewed = done.renewed,
+            removed = done.removed,
+            failed = done.failures.len(),
+            "did what was due"
+        );
     }
     engine.due_hint().set(done.next);
     Ok(done)

@@ -39,7 +39,7 @@ impl Drop for Closing {
 async fn book(hub: &Hub, engine: &Engine) {
     loop {
         let due = hub.due().await;
-        if !engine.book_due_of(due.clone()).await.is_empty() {
+        if !engine.book_due_of(due.clone()).await.failures.is_empty() {
             sleep(limits::RECONNECT_PAUSE_MAX).await;
         }
         hub.put_back(due);

@@ -9,6 +9,7 @@ use crate::domain::drawdown::Plan;
 use crate::domain::entry::{Entry, EntryType, RuleChange};
 use crate::domain::figures::Figures;
 use crate::domain::ids::{EventId, HoldId, InvoiceId};
+use crate::domain::notification::EventType;
 use crate::domain::time::Timestamp;
 
 /// A movement on one grant, worked out but not booked: all that can fail has been done.
@@ -18,6 +19,15 @@ pub(super) struct Posting {
     after: Figures,
     amount: Amount,
     held_amount: Amount,
+}
+
+impl Posting {
+    /// Whether nothing of its grant is left, and nothing of it was lost to time.
+    fn spends_the_last(&self) -> bool {
+        matches!(self.kind, EntryType::Consumed | EntryType::Applied)
+            && self.after.remaining.is_zero()
+            && self.after.expired.is_zero()
+    }
 }
 
 /// Movements worked out one after another, none of them booked yet.
@@ -155,18 +165,30 @@ impl Account {
         let mut draft = Draft::of(self);
         draft.post(index, kind, change)?;
         let postings = draft.finish();
-        self.book_all(&postings, cause);
-        Ok(())
+        self.book_all(&postings, cause).map(drop)
     }
 
     /// Books postings, and says which entries they became; None of none.
-    pub(super) fn book_all(&mut self, postings: &[Posting], cause: &Cause) -> Option<(i64, i64)> {
+    ///
+    /// # Errors
+    /// [`AmountError::OutOfRange`], never for sound figures.
+    pub(super) fn book_all(
+        &mut self,
+        postings: &[Posting],
+        cause: &Cause,
+    ) -> Result<Option<(i64, i64)>, AmountError> {
         let first = self.revision + 1;
         for posting in postings {
             self.book(posting, cause);
         }
         self.record_at(cause.recorded_at);
-        (!postings.is_empty()).then_some((first, self.revision))
+        let entries = (!postings.is_empty()).then_some((first, self.revision));
+        for posting in postings.iter().filter(|posting| posting.spends_the_last()) {
+            if self.slots[posting.index].grant.voided.is_none() {
+                self.tell_of_grant(EventType::GrantExhausted, posting.index, cause.recorded_at)?;
+            }
+        }
+        Ok(entries)
     }
 
     /// Books a posting: the grant's figures, and the entry that tells of it.

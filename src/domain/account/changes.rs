@@ -13,6 +13,7 @@ use crate::domain::entry::Entry;
 use crate::domain::grant::Grant;
 use crate::domain::hold::Hold;
 use crate::domain::ids::{EventId, GrantId, InvoiceId};
+use crate::domain::notification::Notification;
 use crate::domain::reversal::Reversal;
 use crate::domain::time::Timestamp;
 use crate::domain::usage::UsageEvent;
@@ -64,6 +65,10 @@ pub struct Changes {
     pub roll_up_from: Option<Timestamp>,
     /// What was reversed of events that are in the rollups.
     pub rolled_reversals: Vec<RolledReversal>,
+    /// What somebody is to be told of, in the order in which it happened.
+    pub notifications: Vec<Notification>,
+    /// Whether the thresholds below which the balance has been told to be are others now.
+    pub low: bool,
 }
 
 impl Changes {
@@ -79,6 +84,8 @@ impl Changes {
             points: _,
             roll_up_from: _,
             rolled_reversals: _,
+            notifications,
+            low,
         } = self;
         entries.is_empty()
             && events.is_empty()
@@ -86,6 +93,8 @@ impl Changes {
             && reversed_events.is_empty()
             && reversed_applications.is_empty()
             && keys.is_empty()
+            && notifications.is_empty()
+            && !low
     }
 }
 
@@ -135,11 +144,11 @@ impl Account {
     }
 
     /// The next instant at which time alone changes a grant or a hold that has changed since the
-    /// account was loaded.
+    /// account was loaded; right once it is sealed.
     #[must_use]
     pub fn due_next(&self) -> Option<Timestamp> {
         let grants = self.with_dirt(|dirt| dirt > Dirt::Clean);
-        let grants = grants.filter_map(|grant| grant.due_at(self.now, &self.windows));
+        let grants = grants.filter_map(|grant| grant.due_noted);
         let holds = self.holds_with_dirt(|dirt| dirt > Dirt::Clean);
         let holds = holds.filter(|hold| hold.end.is_none()).map(|hold| hold.expires_at);
         grants.chain(holds).min()

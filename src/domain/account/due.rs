@@ -1,5 +1,7 @@
-//! What time brings: the deadlines of holds, the ends of grants and of their late windows.
+//! What time brings: the deadlines of holds, the ends and starts of grants, warnings of their ends,
+//! and the ends of their late windows.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use super::booking::{Cause, Draft};
@@ -8,52 +10,104 @@ use super::{Account, Dirt, Slot};
 use crate::domain::amount::AmountError;
 use crate::domain::entry::{ACTOR_TIME, EntryType};
 use crate::domain::figures::Figures;
+use crate::domain::grant::Grant;
 use crate::domain::hold::Ending;
 use crate::domain::ids::{GrantId, HoldId};
+use crate::domain::notification::{EventType, Subject, WarningPeriod};
 use crate::domain::time::Timestamp;
 
 /// Something that falls due. At the same instant holds come before grants, so that what a hold gives
-/// back expires with the rest.
+/// back expires with the rest; and warnings come last, the longest first, so that they tell how
+/// things stand then.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Due {
+pub(super) enum Due {
     Hold(HoldId),
-    Grant { sequence: i64, index: usize },
+    End { sequence: i64, index: usize },
+    Start { sequence: i64, index: usize },
+    Warning { sequence: i64, period: Reverse<WarningPeriod>, index: usize },
+}
+
+/// How much time has brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Brought {
+    /// Holds that reached their deadlines.
+    pub holds_expired: usize,
+    /// Grants that reached their ends with something left.
+    pub grants_ended: usize,
+    /// Grants that reached their starts, where somebody is to be told of that.
+    pub grants_started: usize,
+    /// Warnings of grants' ends.
+    pub warnings: usize,
+}
+
+impl Brought {
+    /// Counts what others were brought, too.
+    pub fn add(&mut self, other: Self) {
+        self.holds_expired += other.holds_expired;
+        self.grants_ended += other.grants_ended;
+        self.grants_started += other.grants_started;
+        self.warnings += other.warnings;
+    }
 }
 
 impl Account {
     /// Books what time has brought by `now`, in the order of the due instants.
     pub(super) fn book_due(&mut self) -> Result<(), AmountError> {
-        let due = self.due()?;
+        // What was due before this has been booked.
+        let since = self.recorded_at.unwrap_or(Timestamp::MIN_UTC);
+        self.levels = self.levels(since)?;
+        let due = self.due(since)?;
         let any = !due.is_empty();
         // Nothing here changes the order.
         let places = self.places(|_| any);
         for (at, due) in due {
             match due {
                 Due::Hold(hold_id) => self.expire_hold(&hold_id, at, &places)?,
-                Due::Grant { index, .. } => self.expire_grant(index, at)?,
+                Due::End { index, .. } => self.end_grant(index, at, at > since)?,
+                Due::Start { index, .. } => self.start_grant(index, at)?,
+                Due::Warning { index, period, .. } => {
+                    self.warn(index, period.0, at)?;
+                    self.brought.warnings += 1;
+                }
             }
+            self.compare_levels(at)?;
         }
         self.close_past_late_window();
         Ok(())
     }
 
-    fn due(&self) -> Result<Vec<(Timestamp, Due)>, AmountError> {
-        let mut due = Vec::new();
+    fn due(&self, since: Timestamp) -> Result<Vec<(Timestamp, Due)>, AmountError> {
+        let mut due: Vec<(Timestamp, Due)> = self.due_warnings(since).collect();
         for slot in self.holds.values().filter(|slot| slot.hold.is_due(self.now)) {
             due.push((slot.hold.expires_at, Due::Hold(slot.hold.hold_id.clone())));
         }
         for (index, slot) in self.slots.iter().enumerate() {
             let grant = &slot.grant;
+            let sequence = grant.sequence;
+            if self.starts(grant, since) {
+                due.push((grant.effective_at, Due::Start { sequence, index }));
+            }
             // What is held may come free on the way.
             if let Some(at) = grant.expires_at
                 && (grant.is_due(self.now)?
                     || (grant.is_past(self.now) && grant.figures.held.is_positive()))
             {
-                due.push((at, Due::Grant { sequence: grant.sequence, index }));
+                due.push((at, Due::End { sequence, index }));
             }
         }
         due.sort_unstable();
         Ok(due)
+    }
+
+    /// Whether a grant's start has come since then, and somebody is to be told of that or of what it
+    /// does to the balance.
+    fn starts(&self, grant: &Grant, since: Timestamp) -> bool {
+        let told = self.interests.want(EventType::GrantActivated)
+            || !self.interests.thresholds().is_empty();
+        told && grant.effective_at > since
+            && grant.effective_at <= self.now
+            && grant.voided.is_none()
+            && grant.figures.remaining.is_positive()
     }
 
     fn expire_hold(
@@ -71,17 +125,32 @@ impl Account {
         }
         let postings = draft.finish();
         let cause = Cause { hold_id: Some(hold_id.clone()), ..self.time_brings(at) };
-        self.book_all(&postings, &cause);
-        self.end_hold(&hold, at, Ending::Expired);
-        Ok(())
+        self.book_all(&postings, &cause)?;
+        let hold = self.end_hold(&hold, at, Ending::Expired);
+        self.brought.holds_expired += 1;
+        self.tell(Subject::HoldExpired(hold), at)
     }
 
-    fn expire_grant(&mut self, index: usize, at: Timestamp) -> Result<(), AmountError> {
-        if self.slots[index].grant.is_due(at)? {
+    /// A grant's end; `first` where it has just come, and not only something free of what it still
+    /// held.
+    fn end_grant(&mut self, index: usize, at: Timestamp, first: bool) -> Result<(), AmountError> {
+        let grant = &self.slots[index].grant;
+        let ends = first && grant.voided.is_none() && grant.figures.remaining.is_positive();
+        if grant.is_due(at)? {
             let cause = self.time_brings(at);
             self.book_one(index, EntryType::Expired, Figures::expire, &cause)?;
         }
+        if ends {
+            self.brought.grants_ended += 1;
+            self.tell_of_grant(EventType::GrantExpired, index, at)?;
+        }
         Ok(())
+    }
+
+    fn start_grant(&mut self, index: usize, at: Timestamp) -> Result<(), AmountError> {
+        self.brought.grants_started += 1;
+        self.record_at(at);
+        self.tell_of_grant(EventType::GrantActivated, index, at)
     }
 
     /// The instant at which it fell due, whenever somebody comes to book it; an account that recorded
@@ -91,14 +160,24 @@ impl Account {
         Cause { occurred_at: at, ..Cause::call(&ACTOR_TIME.into(), recorded_at) }
     }
 
-    /// Marks the rows of grants that wait for the end of their late window, so that their next due
-    /// instant is written anew: it was worked out with the window of then, and that of now may be
-    /// longer.
+    /// The next instant at which time alone changes a grant's row.
+    pub(super) fn due_at(&self, slot: &Slot) -> Option<Timestamp> {
+        let turn = slot.grant.due_at(self.now, &self.windows);
+        // Of a grant that has ended, or has nothing left, nobody is warned.
+        let runs = !slot.grant.is_past(self.now) && slot.grant.figures.remaining.is_positive();
+        let warning = if runs { self.next_warning(slot) } else { None };
+        turn.into_iter().chain(warning.filter(|_| turn.is_some())).min()
+    }
+
+    /// Marks the rows of grants whose next due instant is another than was noted: it was worked out
+    /// with the late window, the warning periods and the interests of then.
     pub(super) fn renew_due(&mut self) {
-        let now = self.now;
-        let waiting = |slot: &&mut Slot| slot.open && slot.grant.is_past(now);
-        for slot in self.slots.iter_mut().filter(waiting) {
-            slot.dirt = slot.dirt.max(Dirt::Figures);
+        for index in 0..self.slots.len() {
+            let slot = &self.slots[index];
+            if slot.open && slot.grant.due_noted != self.due_at(slot) {
+                let slot = &mut self.slots[index];
+                slot.dirt = slot.dirt.max(Dirt::Figures);
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use crate::domain::command::{CreateGrant, Key, Outcome, UpdateGrant, VoidGrant};
 use crate::domain::entry::{EntryType, RuleChange};
 use crate::domain::figures::Figures;
 use crate::domain::grant::{Grant, Notes, Priority, Status, Voided};
+use crate::domain::notification::EventType;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::limits;
@@ -64,6 +65,8 @@ impl Account {
                 Key::Import(row) => Some(row.clone()),
             },
             voided: None,
+            warned: Vec::new(),
+            due_noted: None,
         };
         let index = self.insert(Slot { grant, dirt: Dirt::New, open: true });
         let granted = |_| Ok(Figures::of_new(create.amount));
@@ -77,6 +80,7 @@ impl Account {
         };
         self.keys.insert(record.key.clone(), record.clone());
         self.changes.keys.push(record);
+        self.tell_of_grant(EventType::GrantCreated, index, self.now)?;
         Ok(self.outcome(index, false))
     }
 
@@ -149,6 +153,7 @@ impl Account {
         let slot = &mut self.slots[index];
         slot.grant.voided = Some(Voided { at: self.now, reason: Arc::clone(&void.reason) });
         slot.dirt = slot.dirt.max(Dirt::Terms);
+        self.tell_of_grant(EventType::GrantVoided, index, self.now)?;
         Ok(self.outcome(index, false))
     }
 

@@ -49,7 +49,7 @@ impl Account {
         }
         let postings = draft.finish();
         let cause = Cause { hold_id: Some(create.hold_id.clone()), ..Cause::call(actor, self.now) };
-        self.book_all(&postings, &cause);
+        self.book_all(&postings, &cause)?;
         let hold = Hold {
             hold_id: create.hold_id.clone(),
             metric: create.metric.clone(),
@@ -98,7 +98,7 @@ impl Account {
         }
         let postings = draft.finish();
         let cause = Cause { hold_id: Some(hold_id.clone()), ..Cause::call(actor, self.now) };
-        self.book_all(&postings, &cause);
+        self.book_all(&postings, &cause)?;
         let hold = self.end_hold(&hold, self.now, Ending::Released);
         Ok(Outcome::Hold { hold, replayed: false })
     }
@@ -130,10 +130,10 @@ impl Account {
             occurred_at: timestamp,
             ..Cause::call(actor, self.now)
         };
-        let entries = self.book_all(&settlement.spent, &spent);
+        let entries = self.book_all(&settlement.spent, &spent)?;
         let released =
             Cause { hold_id: Some(settle.hold_id.clone()), ..Cause::call(actor, self.now) };
-        self.book_all(&settlement.released, &released);
+        self.book_all(&settlement.released, &released)?;
         let event = self.add_event(UsageEvent {
             event_id: settle.event_id.clone(),
             metric: hold.metric.clone(),

@@ -37,7 +37,7 @@ impl Account {
             occurred_at: applied_at,
             ..Cause::call(actor, self.now)
         };
-        let entries = self.book_all(&postings, &cause);
+        let entries = self.book_all(&postings, &cause)?;
         let descriptions = plan.slices.iter().map(|slice| {
             let notes = &self.slots[slice.index].grant.notes;
             notes.description.clone()

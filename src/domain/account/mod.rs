@@ -10,6 +10,7 @@ mod due;
 mod grants;
 mod holds;
 mod invoices;
+mod news;
 mod point;
 mod reversals;
 mod rollup;
@@ -19,14 +20,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use self::changes::{Changes, KeyRecord, Made};
+pub use self::due::Brought;
 pub use self::point::{Point, Remainder};
 pub use self::rollup::{Rolled, RolledReversal};
-use super::amount::AmountError;
+use super::amount::{Amount, AmountError};
 use super::application::CreditApplication;
 use super::command::{Action, Command, Key, Outcome};
 use super::grant::Grant;
 use super::hold::Hold;
 use super::ids::{Customer, EventId, GrantId, HoldId, InvoiceId};
+use super::notification::{Interests, Threshold};
 use super::order;
 use super::refusal::Refusal;
 use super::time::{Timestamp, Windows};
@@ -81,6 +84,14 @@ pub struct Account {
     rehearsed: usize,
     /// Whether anybody has asked for it but imports, voids and time, which come by but once.
     in_use: bool,
+    /// Who is to be told of what.
+    interests: Arc<Interests>,
+    /// What the thresholds among the interests were last compared with.
+    levels: Vec<Amount>,
+    /// The thresholds below which the balance has been told to be.
+    low: Vec<Threshold>,
+    /// What time has brought since nobody asked.
+    brought: Brought,
     changes: Changes,
 }
 
@@ -118,6 +129,10 @@ impl Account {
             keys: HashMap::new(),
             rehearsed: 0,
             in_use: false,
+            interests: Arc::default(),
+            levels: Vec::new(),
+            low: Vec::new(),
+            brought: Brought::default(),
             changes: Changes::default(),
         }
     }
@@ -206,6 +221,22 @@ impl Account {
     /// # Errors
     /// A [`Refusal`]; then nothing of the command was done.
     pub fn apply(&mut self, command: &Command) -> Result<Outcome, Refusal> {
+        let outcome = self.decide(command)?;
+        // Whatever gives a grant something, or another end, may have made a warning due.
+        if matches!(
+            command.action,
+            Action::CreateGrant(_)
+                | Action::UpdateGrant(_)
+                | Action::ReverseUsage(_)
+                | Action::ReverseApplication(_)
+        ) {
+            self.warn_now()?;
+        }
+        self.compare_levels(self.now)?;
+        Ok(outcome)
+    }
+
+    fn decide(&mut self, command: &Command) -> Result<Outcome, Refusal> {
         let in_passing = matches!(command.action, Action::BookDue | Action::VoidGrant(_));
         self.in_use |= command.import_row().is_none() && !in_passing;
         match &command.action {
@@ -224,14 +255,20 @@ impl Account {
             Action::ReleaseHold(hold_id) => self.release_hold(hold_id, &command.actor),
             Action::BookDue => {
                 self.renew_due();
-                Ok(Outcome::Booked)
+                Ok(Outcome::Booked(std::mem::take(&mut self.brought)))
             }
         }
     }
 
-    /// Ends the deciding: counts the version up where the row of a grant or a hold is to change.
+    /// Ends the deciding: notes when time will next change the grants whose rows are to change, and
+    /// counts the version up where there are any, or a hold's, or another line that others cache.
     pub fn seal(&mut self) {
-        if self.has_dirt() {
+        for index in 0..self.slots.len() {
+            if self.slots[index].dirt > Dirt::Clean {
+                self.slots[index].grant.due_noted = self.due_at(&self.slots[index]);
+            }
+        }
+        if self.has_dirt() || self.changes.low {
             self.version += 1;
         }
     }
@@ -239,6 +276,7 @@ impl Account {
     /// Makes the account what the next batch will find, once its changes are committed.
     pub fn committed(&mut self) {
         self.known |= self.is_dirty();
+        self.brought = Brought::default();
         self.changes = Changes::default();
         self.events.clear();
         self.applications.clear();

@@ -50,7 +50,7 @@ impl Account {
             reason: Some(Arc::clone(&reverse.reason)),
             ..Cause::call(actor, self.now)
         };
-        self.book_all(&postings, &cause);
+        self.book_all(&postings, &cause)?;
         self.note_reversal(&event, quantity, uncovered);
         let mut after = (*event).clone();
         after.reversed = reversed;
@@ -97,7 +97,7 @@ impl Account {
             reason: Some(Arc::clone(&reverse.reason)),
             ..Cause::call(actor, self.now)
         };
-        self.book_all(&postings, &cause);
+        self.book_all(&postings, &cause)?;
         let mut after = (*application).clone();
         after.reversed = reversed;
         let application = Arc::new(after);

@@ -44,7 +44,7 @@ impl Account {
             occurred_at: timestamp,
             ..Cause::call(actor, self.now)
         };
-        let entries = self.book_all(&postings, &cause);
+        let entries = self.book_all(&postings, &cause)?;
         let event = self.add_event(UsageEvent {
             event_id: usage.event_id.clone(),
             metric: usage.metric.clone(),

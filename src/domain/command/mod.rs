@@ -13,6 +13,7 @@ pub use self::grants::{CreateGrant, UpdateGrant, VoidGrant};
 pub use self::holds::{CreateHold, ExtendHold, SettleHold};
 pub use self::invoices::{ApplyCredits, ReverseApplication};
 pub use self::usage::{RecordUsage, ReverseUsage};
+use super::account::Brought;
 use super::application::CreditApplication;
 use super::grant::Grant;
 use super::hold::Hold;
@@ -144,5 +145,5 @@ pub enum Outcome {
         event: Arc<UsageEvent>,
     },
     /// What had fallen due is booked.
-    Booked,
+    Booked(Brought),
 }

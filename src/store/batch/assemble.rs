@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::super::error::{Error, Result};
+use super::super::notification::read_thresholds;
 use super::Accounts;
 use super::load::{Known, Loaded, Named, Wanted};
 use crate::domain::account::{Account, KeyRecord, Made};
@@ -31,7 +32,7 @@ pub(super) fn assemble(
         open_holds.entry(row.customer_id).or_default().push(row.try_into()?);
     }
     let mut accounts = Accounts::with_capacity(wanted.customers.len());
-    for (key, external_id, standing) in standings {
+    for (key, external_id, standing, low) in standings {
         let customer = wanted.customers.get(&key).ok_or_else(|| Error::corrupt("customer"))?;
         if *customer.external_id != *external_id {
             return Err(Error::corrupt("two customers share a key"));
@@ -45,7 +46,12 @@ pub(super) fn assemble(
             None => {
                 let grants = open.remove(&key).unwrap_or_default();
                 let holds = open_holds.remove(&key).unwrap_or_default();
-                Box::new(Account::known(customer.clone(), windows, standing, grants, holds))
+                let mut account =
+                    Account::known(customer.clone(), windows, standing, grants, holds);
+                if let Some(low) = low {
+                    account.remember_low(read_thresholds(&low)?);
+                }
+                Box::new(account)
             }
         };
         accounts.insert(key, account);

@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 
 use diesel::IntoSql as _;
-use diesel::sql_types::{Array, Text};
+use diesel::sql_types::{Array, Jsonb, Nullable, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::super::error::Result;
@@ -110,9 +111,9 @@ fn text(id: &str) -> String {
     id.to_owned()
 }
 
-/// A customer's key, id, and standing.
-pub(super) type Known = (Uuid, String, StandingRow);
-type KnownSqlType = (diesel::sql_types::Uuid, Text, StandingSqlType);
+/// A customer's key, id, standing, and the thresholds below which the balance has been told to be.
+pub(super) type Known = (Uuid, String, StandingRow, Option<Value>);
+type KnownSqlType = (diesel::sql_types::Uuid, Text, StandingSqlType, Nullable<Jsonb>);
 
 /// Locks the known among the customers, in the order of their keys.
 pub(super) async fn lock(conn: &AsyncPgConnection, wanted: &Wanted) -> Result<Vec<Known>> {
@@ -134,7 +135,7 @@ async fn read_standings<Id: Send + 'static>(
         concat!(
             "SELECT c.id, c.external_id, ",
             standing_columns!(),
-            " FROM customers c WHERE c.id = ANY("
+            ", c.low FROM customers c WHERE c.id = ANY("
         ),
         keys.into_sql::<Array<diesel::sql_types::Uuid>>(),
         tail,
@@ -186,7 +187,7 @@ impl Loaded {
         cached: &mut Accounts,
     ) -> Result<()> {
         let mut stale = Vec::new();
-        for (key, _, found) in locked {
+        for (key, _, found, _) in locked {
             if cached.get(key).is_some_and(|account| account.standing().version != found.version) {
                 cached.remove(key);
                 stale.push(*key);

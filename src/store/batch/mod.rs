@@ -8,16 +8,19 @@
 
 mod assemble;
 mod load;
+mod occasion;
 mod prior;
 mod save;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use diesel_async::{AsyncConnectionCore as _, AsyncPgConnection};
 use futures_util::future::join_all;
 use uuid::Uuid;
 
 pub use load::Wanted;
+pub use occasion::KnownInterests;
 pub(super) use prior::{
     ApplicationSqlType, EventSqlType, application_columns, application_draws, event_by_key,
     event_columns, event_draws,
@@ -28,6 +31,7 @@ use super::connection::Connection;
 use super::error::Result;
 use super::statement::Statement;
 use crate::domain::account::Account;
+use crate::domain::notification::Interests;
 use crate::domain::time::{Timestamp, Windows};
 
 struct Begin;
@@ -52,6 +56,8 @@ pub struct Opened<'c> {
     pub accounts: Accounts,
     /// The clock, read after the locks.
     pub clock: Timestamp,
+    /// Who is to be told of what.
+    pub interests: Arc<Interests>,
 }
 
 impl<'c> Batch<'c> {
@@ -66,18 +72,20 @@ impl<'c> Batch<'c> {
         mut cached: Accounts,
         windows: Windows,
         clock: &Clock,
+        known: &mut KnownInterests,
     ) -> Result<Opened<'c>> {
         let begin = run(conn, Statement::<Begin, (), ()>::new("BEGIN", (), ""));
         let locked = load::lock(conn, wanted);
-        let clock = clock.read_in_batch(conn);
+        let occasion = occasion::look(conn, clock, known);
         let loaded = load::Loaded::read(conn, wanted, &cached);
         // In this order: a statement that overtook BEGIN would run, and lock, for itself alone.
-        let (begun, locked, clock, loaded) = tokio::join!(biased; begin, locked, clock, loaded);
+        let (begun, locked, occasion, loaded) =
+            tokio::join!(biased; begin, locked, occasion, loaded);
         begun?;
-        let (locked, clock, mut loaded) = (locked?, clock?, loaded?);
+        let (locked, (clock, interests), mut loaded) = (locked?, occasion?, loaded?);
         loaded.refresh(conn, &locked, &mut cached).await?;
         let accounts = assemble::assemble(wanted, locked, loaded, cached, windows)?;
-        Ok(Opened { batch: Self { conn }, accounts, clock })
+        Ok(Opened { batch: Self { conn }, accounts, clock, interests })
     }
 
     /// Writes what the accounts have changed and commits.

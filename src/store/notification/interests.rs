@@ -58,18 +58,20 @@ fn subscription(stored: &Value) -> Result<Subscription> {
 
 /// Thresholds as the settings keep them, and customers those below which they are.
 pub(in super::super) fn thresholds_json(thresholds: &[Threshold]) -> Value {
-    let each = thresholds.iter().map(|threshold| {
-        let (kind, of) = match &threshold.of {
-            Part::Metric(metric) => ("metric", metric.as_str()),
-            Part::Currency(currency) => ("currency", currency.code()),
-        };
-        json!({
-            kind: of,
-            "amount": threshold.amount.to_string(),
-            "recover_at": threshold.recover_at.to_string(),
-        })
-    });
-    each.collect()
+    thresholds.iter().map(threshold_json).collect()
+}
+
+/// A threshold, named as on the wire.
+pub(super) fn threshold_json(threshold: &Threshold) -> Value {
+    let (kind, of) = match &threshold.of {
+        Part::Metric(metric) => ("metric", metric.as_str()),
+        Part::Currency(currency) => ("currency", currency.code()),
+    };
+    json!({
+        kind: of,
+        "amount": threshold.print(threshold.amount),
+        "recover_at": threshold.print(threshold.recover_at),
+    })
 }
 
 /// The same, read.

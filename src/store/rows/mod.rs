@@ -6,7 +6,7 @@ use diesel::dsl::SqlTypeOf;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use rust_decimal::Decimal;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::error::{Error, Result};
@@ -17,6 +17,7 @@ use crate::domain::figures::Figures;
 use crate::domain::grant::{Category, Grant, Metadata, Notes, Priority, Scope, Voided};
 use crate::domain::ids::{GrantId, ImportId, Metric};
 use crate::domain::import::ImportRow;
+use crate::domain::notification::{Warned, WarningPeriod};
 use crate::domain::time::Timestamp;
 
 mod application;
@@ -35,7 +36,7 @@ macro_rules! grant_columns {
         "g.customer_id, g.id, g.sequence, g.type, g.currency, g.metrics, g.amount, g.priority, \
          g.category, g.effective_at, g.expires_at, g.description, g.metadata, g.remaining, g.held, \
          g.consumed, g.expired, g.voided, g.created_at, g.updated_at, g.created_by, g.voided_at, \
-         g.void_reason, g.import_id, g.import_row"
+         g.void_reason, g.import_id, g.import_row, g.due_at, g.warned"
     };
 }
 pub(super) use grant_columns;
@@ -71,6 +72,8 @@ pub(super) struct GrantRow {
     pub void_reason: Option<String>,
     pub import_id: Option<String>,
     pub import_row: Option<i64>,
+    pub due_at: Option<Timestamp>,
+    pub warned: Option<Value>,
 }
 
 impl TryFrom<GrantRow> for Grant {
@@ -112,8 +115,27 @@ impl TryFrom<GrantRow> for Grant {
             created_by: row.created_by.into(),
             import: import(row.import_id, row.import_row),
             voided,
+            warned: warned(row.warned)?,
+            due_noted: row.due_at,
         })
     }
+}
+
+/// Warnings as they are kept: null where there is none.
+pub(super) fn warned_json(warned: &[Warned]) -> Option<Value> {
+    let pair = |sent: &Warned| json!([sent.period.seconds(), sent.end.timestamp_micros()]);
+    (!warned.is_empty()).then(|| warned.iter().map(pair).collect())
+}
+
+fn warned(stored: Option<Value>) -> Result<Vec<Warned>> {
+    let Some(stored) = stored else { return Ok(Vec::new()) };
+    let read = |pair: &Value| {
+        let period = pair[0].as_i64().and_then(WarningPeriod::from_seconds);
+        let end = pair[1].as_i64().and_then(Timestamp::from_timestamp_micros);
+        period.zip(end).map(|(period, end)| Warned { period, end })
+    };
+    let read = stored.as_array().and_then(|pairs| pairs.iter().map(read).collect());
+    read.ok_or_else(|| Error::corrupt("warnings"))
 }
 
 /// The row of an import, where there is one.

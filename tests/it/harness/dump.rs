@@ -6,7 +6,7 @@ use super::Database;
 
 /// Every table, in an order that says nothing of ids. `customers.version` is left out: it counts
 /// batches, to tell a cache whether it is current, and is no part of the books.
-const TABLES: [(&str, &str); 10] = [
+const TABLES: [(&str, &str); 11] = [
     ("customers", "SELECT to_jsonb(t) - 'version' FROM customers t ORDER BY external_id"),
     (
         "grants",
@@ -22,6 +22,12 @@ const TABLES: [(&str, &str); 10] = [
     (
         "credit_applications",
         "SELECT to_jsonb(t) FROM credit_applications t ORDER BY customer_id, invoice_id",
+    ),
+    // Their ids are new each time.
+    (
+        "deliveries",
+        "SELECT to_jsonb(t) - 'id' - 'notification_id' - 'payload' || (payload::jsonb - 'id') \
+         FROM deliveries t ORDER BY customer_id, endpoint_id, id",
     ),
     ("requests", "SELECT to_jsonb(t) FROM requests t ORDER BY customer_id, request_id"),
 ];

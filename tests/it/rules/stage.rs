@@ -235,6 +235,8 @@ pub fn grant(view: &View) -> Grant {
             at: instant(*at),
             reason: reason.as_str().into(),
         }),
+        warned: Vec::new(),
+        due_noted: None,
     }
 }
 

@@ -6,13 +6,14 @@ use diesel::sql_types::{
 use diesel_async::AsyncPgConnection;
 
 use super::super::super::error::Result;
-use super::super::super::rows::{category_name, metadata_json, scope_columns, scope_metrics};
+use super::super::super::rows::{
+    category_name, metadata_json, scope_columns, scope_metrics, warned_json,
+};
 use super::super::super::statement::Statement;
 use super::super::{Running, run};
 use super::{Of, amounts, column};
 use crate::domain::grant::Grant;
 use crate::domain::import::ImportRow;
-use crate::domain::time::Timestamp;
 
 struct Insert;
 struct UpdateFigures;
@@ -27,10 +28,6 @@ fn is_open(of: &Row<'_>) -> bool {
     of.row.is_open(of.account.now(), of.account.windows())
 }
 
-fn due_at(of: &Row<'_>) -> Option<Timestamp> {
-    of.row.due_at(of.account.now(), of.account.windows())
-}
-
 fn import<'a>(of: &Row<'a>) -> Option<&'a ImportRow> {
     of.row.import.as_ref()
 }
@@ -40,10 +37,10 @@ pub(super) fn insert<'c>(conn: &'c AsyncPgConnection, rows: &[Row<'_>]) -> Resul
         "INSERT INTO grants (customer_id, id, sequence, type, currency, metrics, amount, \
          priority, category, effective_at, expires_at, description, metadata, remaining, held, \
          consumed, expired, voided, created_at, updated_at, created_by, voided_at, void_reason, \
-         open, due_at, import_id, import_row) \
+         open, due_at, import_id, import_row, warned) \
          SELECT x.c1, x.c2, x.c3, x.c4, x.c5, string_to_array(x.c6, E'\\x1f'), x.c7, x.c8, x.c9, \
          x.c10, x.c11, x.c12, x.c13, x.c14, x.c15, x.c16, x.c17, x.c18, x.c19, x.c20, x.c21, \
-         x.c22, x.c23, x.c24, x.c25, x.c26, x.c27 FROM unnest(",
+         x.c22, x.c23, x.c24, x.c25, x.c26, x.c27, x.c28 FROM unnest(",
         (
             column::<SqlUuid, _, _>(rows, |of| of.key),
             column::<SqlUuid, _, _>(rows, |of| of.row.id.0),
@@ -69,12 +66,13 @@ pub(super) fn insert<'c>(conn: &'c AsyncPgConnection, rows: &[Row<'_>]) -> Resul
             column::<Nullable<Timestamptz>, _, _>(rows, |of| of.row.voided.as_ref().map(|v| v.at)),
             column::<Nullable<Text>, _, _>(rows, |of| of.row.voided.as_ref().map(|v| &*v.reason)),
             column::<Bool, _, _>(rows, is_open),
-            column::<Nullable<Timestamptz>, _, _>(rows, due_at),
+            column::<Nullable<Timestamptz>, _, _>(rows, |of| of.row.due_noted),
             column::<Nullable<Text>, _, _>(rows, |of| import(of).map(|row| row.import_id.as_str())),
             column::<Nullable<BigInt>, _, _>(rows, |of| import(of).map(|row| row.row)),
+            column::<Nullable<Jsonb>, _, _>(rows, |of| warned_json(&of.row.warned)),
         ),
         ") AS x(c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15, c16, c17, c18, \
-         c19, c20, c21, c22, c23, c24, c25, c26, c27)",
+         c19, c20, c21, c22, c23, c24, c25, c26, c27, c28)",
     );
     Ok(run(conn, statement))
 }
@@ -98,7 +96,7 @@ pub(super) fn update_figures<'c>(
             amounts(rows, |of| of.row.figures.voided)?,
             column::<Timestamptz, _, _>(rows, |of| of.row.updated_at),
             column::<Bool, _, _>(rows, is_open),
-            column::<Nullable<Timestamptz>, _, _>(rows, due_at),
+            column::<Nullable<Timestamptz>, _, _>(rows, |of| of.row.due_noted),
         ),
         ") AS x(customer_id, id, remaining, held, consumed, expired, voided, updated_at, open, \
          due_at) WHERE g.customer_id = x.customer_id AND g.id = x.id",
@@ -106,13 +104,13 @@ pub(super) fn update_figures<'c>(
     Ok(run(conn, statement))
 }
 
-/// Rules, notes and voids: rare, so that they do not widen the hot statement. The figures of the
+/// Rules, notes, voids and warnings: rare, so that they do not widen the hot statement. The figures of the
 /// same grants are written by [`update_figures`], which runs behind it.
 pub(super) fn update_terms<'c>(conn: &'c AsyncPgConnection, rows: &[Row<'_>]) -> Running<'c> {
     let statement = Statement::<UpdateTerms, (), _>::new(
         "UPDATE grants g SET priority = x.priority, expires_at = x.expires_at, \
          description = x.description, metadata = x.metadata, voided_at = x.voided_at, \
-         void_reason = x.void_reason FROM unnest(",
+         void_reason = x.void_reason, warned = x.warned FROM unnest(",
         (
             column::<SqlUuid, _, _>(rows, |of| of.key),
             column::<SqlUuid, _, _>(rows, |of| of.row.id.0),
@@ -122,9 +120,10 @@ pub(super) fn update_terms<'c>(conn: &'c AsyncPgConnection, rows: &[Row<'_>]) ->
             column::<Nullable<Jsonb>, _, _>(rows, |of| metadata_json(&of.row.notes.metadata)),
             column::<Nullable<Timestamptz>, _, _>(rows, |of| of.row.voided.as_ref().map(|v| v.at)),
             column::<Nullable<Text>, _, _>(rows, |of| of.row.voided.as_ref().map(|v| &*v.reason)),
+            column::<Nullable<Jsonb>, _, _>(rows, |of| warned_json(&of.row.warned)),
         ),
         ") AS x(customer_id, id, priority, expires_at, description, metadata, voided_at, \
-         void_reason) WHERE g.customer_id = x.customer_id AND g.id = x.id",
+         void_reason, warned) WHERE g.customer_id = x.customer_id AND g.id = x.id",
     );
     run(conn, statement)
 }

@@ -1,7 +1,9 @@
 //! What a batch writes: one statement a table, whatever the batch's size.
 
 mod grants;
+mod low;
 mod notify;
+mod outbox;
 mod points;
 mod promises;
 mod records;
@@ -61,6 +63,8 @@ pub(super) fn statements<'c>(
     all.extend(some(&rows.imported, |rows| Ok(records::insert_import_rows(conn, rows)))?);
     // Behind what changes events: they are added up as they are from now on.
     all.extend(rollups::statements(conn, &rows.known)?);
+    all.extend(some(&rows.low, |accounts| Ok(low::update(conn, accounts)))?);
+    all.extend(some(&rows.notifications, |rows| outbox::insert(conn, rows))?);
     all.extend(some(&rows.payloads, |payloads| Ok(notify::notify(conn, payloads)))?);
     Ok(all)
 }

@@ -13,6 +13,7 @@ use crate::domain::grant::Grant;
 use crate::domain::hold::Hold;
 use crate::domain::ids::{EventId, InvoiceId, RequestId};
 use crate::domain::import::ImportRow;
+use crate::domain::notification::Notification;
 use crate::domain::usage::UsageEvent;
 
 #[derive(Default)]
@@ -32,6 +33,8 @@ pub(super) struct Rows<'a> {
     pub reversed_applications: Vec<Reversed<'a, InvoiceId>>,
     pub requests: Vec<Used<'a, RequestId>>,
     pub imported: Vec<Used<'a, ImportRow>>,
+    pub low: Vec<&'a Account>,
+    pub notifications: Vec<Of<'a, Notification>>,
     /// What tells those who watch.
     pub payloads: Vec<String>,
 }
@@ -73,6 +76,8 @@ impl<'a> Rows<'a> {
         self.reversed_events.extend(reversed.map(|(id, by)| (key, id, *by)));
         let reversed = changes.reversed_applications.iter();
         self.reversed_applications.extend(reversed.map(|(id, by)| (key, id, *by)));
+        self.low.extend(changes.low.then_some(account));
+        self.notifications.extend(of(account, changes.notifications.iter()));
         for row in &changes.keys {
             let of = Of { key, account, row };
             match &row.key {

@@ -245,7 +245,7 @@ pub fn reply(reply: Result<Outcome, Refusal>, now: Timestamp) -> Reply {
             let (application, did) = (application(&made), reversed(reversal));
             Reply::ApplicationReversed { application, did, replayed }
         }
-        Outcome::Booked => Reply::Swept,
+        Outcome::Booked(_) => Reply::Swept,
     }
 }
 

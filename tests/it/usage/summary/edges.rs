@@ -6,7 +6,7 @@ use creditd::domain::command::{Action, Command, ReverseUsage};
 use creditd::domain::ids::{Customer, EventId, RequestId};
 use creditd::domain::time::Windows;
 use creditd::pb;
-use creditd::store::batch::{Accounts, Batch, Opened, Wanted};
+use creditd::store::batch::{Accounts, Batch, KnownInterests, Opened, Wanted};
 use creditd::store::{Address, Store};
 
 use super::{All, Hour, between, lines, send, summary};
@@ -125,8 +125,9 @@ async fn reverse(world: &World, recorded: &str, recorded_first: bool, reversed: 
     let place = if recorded_first { 0 } else { commands.len() };
     commands.insert(place, usage(&customer, recorded));
     let wanted = Wanted::by(&commands);
-    let opened = Batch::open(&conn, &wanted, Accounts::new(), windows, store.clock()).await;
-    let Opened { batch, mut accounts, clock } = opened.expect("a batch");
+    let known = &mut KnownInterests::default();
+    let opened = Batch::open(&conn, &wanted, Accounts::new(), windows, store.clock(), known).await;
+    let Opened { batch, mut accounts, clock, interests: _ } = opened.expect("a batch");
     let account = accounts.get_mut(&customer.key).expect("an account");
     account.begin(clock).expect("what is due");
     for command in &commands {

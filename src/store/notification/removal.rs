@@ -1,0 +1,43 @@
+//! Removing what was delivered long ago, and what was for endpoints that are gone.
+
+use diesel::IntoSql as _;
+use diesel::sql_types::{BigInt, Timestamptz};
+use diesel_async::RunQueryDsl as _;
+
+use super::super::Store;
+use super::super::error::Result;
+use super::super::statement::Statement;
+use crate::domain::time::Timestamp;
+use crate::limits;
+
+struct Remove;
+
+impl Store {
+    /// Removes deliveries that are old enough at `now`, at most
+    /// [`limits::DELIVERIES_REMOVED_AT_ONCE`]; how many.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn remove_old_deliveries(&self, now: Timestamp) -> Result<usize> {
+        let before = |kept| now.checked_sub_signed(kept).unwrap_or(Timestamp::MIN_UTC);
+        let most = i64::try_from(limits::DELIVERIES_REMOVED_AT_ONCE).unwrap_or(i64::MAX);
+        let statement = Statement::<Remove, (), _>::new(
+            "WITH k AS (SELECT * FROM (SELECT ",
+            (
+                before(limits::DELIVERED_KEPT).into_sql::<Timestamptz>(),
+                before(limits::UNDELIVERED_KEPT).into_sql::<Timestamptz>(),
+                most.into_sql::<BigInt>(),
+            ),
+            ") AS k(delivered, other, most)) \
+             DELETE FROM deliveries WHERE id IN (SELECT d.id FROM k CROSS JOIN webhook_endpoints e \
+               CROSS JOIN LATERAL (SELECT id FROM deliveries WHERE endpoint_id = e.id \
+                 AND created_at < CASE WHEN e.deleted_at IS NULL THEN k.delivered \
+                   ELSE 'infinity' END \
+                 AND (status = 'delivered' OR created_at < k.other OR e.deleted_at IS NOT NULL) \
+                 ORDER BY created_at LIMIT k.most) d \
+               LIMIT (SELECT most FROM k))",
+        );
+        let mut conn = self.readers.get().await?;
+        Ok(statement.execute(&mut conn).await?)
+    }
+}
