@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 
+use crate::domain::time::Windows;
 use crate::limits;
 
 /// A database URL, which holds a password and is never printed.
@@ -95,6 +96,18 @@ pub struct Rules {
     #[arg(long, env = "CREDITD_LATE_USAGE_WINDOW", value_name = "DURATION",
           value_parser = window, default_value = "72h")]
     pub late_usage_window: Duration,
+}
+
+impl Rules {
+    /// The windows, as the rules take them.
+    #[must_use]
+    pub fn windows(&self) -> Windows {
+        let window = |window| TimeDelta::from_std(window).unwrap_or(TimeDelta::MAX);
+        Windows {
+            max_event_age: window(self.max_event_age),
+            late_usage: window(self.late_usage_window),
+        }
+    }
 }
 
 fn window(text: &str) -> Result<Duration, String> {

@@ -206,6 +206,9 @@ pub const DELIVERIES_REMOVED_AT_ONCE: usize = 2_000;
 
 /// Customers that one sweeper pass books: bounds the commands it adds to the lanes' queues.
 pub const SWEEP_CUSTOMERS_MAX: u32 = 1_000;
+/// Customers in one batch of the sweeper: their rows are locked while it runs, which is some ten
+/// milliseconds.
+pub const SWEEP_BATCH: u16 = 200;
 /// Longest sleep of the sweeper: another replica may have made a grant that is due sooner.
 pub const SWEEP_SLEEP_MAX: Duration = Duration::from_secs(30);
 /// How many bytes of a grant's notes weigh as much in a cache as a grant.

@@ -2,7 +2,7 @@
 
 -- One row: what is sent, and what follows from it and from the endpoints for those who write.
 create table notification_settings (
-    only boolean not null default true,
+    one boolean not null default true,
     -- Counts the changes of this row: tells a lane whether what it knows is current.
     version bigint not null,
     -- In seconds, longest first.
@@ -16,8 +16,8 @@ create table notification_settings (
     -- Where the renewal of due instants stands that a new warning period asks for: customers with
     -- a greater key are still to come. Null where none is under way.
     renewed_up_to uuid,
-    constraint notification_settings_pkey primary key (only),
-    constraint notification_settings_only check (only)
+    constraint notification_settings_pkey primary key (one),
+    constraint notification_settings_one check (one)
 );
 insert into notification_settings values
     (true, 0, '{2592000, 259200}', '[]', null, '{"endpoints": [], "warnings": [], "thresholds": []}', null);

@@ -5,6 +5,7 @@ mod audit;
 mod database;
 mod demo;
 mod serve;
+mod sweep;
 mod with_postgres;
 
 use std::io::ErrorKind;
@@ -14,6 +15,7 @@ use clap::{Parser, Subcommand};
 
 pub use self::database::Database;
 pub use self::serve::{Service, Settings, serve};
+use crate::engine::Failure;
 use crate::store::{self, private};
 use crate::{cli, config};
 
@@ -46,6 +48,13 @@ pub enum Command {
     /// Reads one snapshot and locks nothing: it may run beside a serving creditd. Without
     /// --database-url it looks at the private server, running or not.
     Audit(config::Database),
+
+    /// Do what time asks for: expiries, starts, deadlines, warnings, removal of old deliveries.
+    ///
+    /// What `creditd serve` does by itself, unless told --no-sweeper. With --once it ends when nothing
+    /// is left to do and prints what it did; without, it goes on until SIGTERM. Safe beside any number
+    /// of others. Without --database-url it works on the private server, running or not.
+    Sweep(sweep::Args),
 
     /// Replay an hour of real requests, and audit the books at the end.
     ///
@@ -91,6 +100,9 @@ pub enum Error {
     /// The audit found differences.
     #[error("the books do not agree: {0} differences")]
     Differences(usize),
+    /// Something that was due could not be booked.
+    #[error("{} customers could not be booked: {}", .0.len(), .0[0])]
+    NotBooked(Vec<Failure>),
     /// A command could not be run.
     #[error("{command}: {error}")]
     Run {
@@ -110,6 +122,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Serve(config) => serve(&config, stop_signal()).await.map(|()| ExitCode::SUCCESS),
         Command::Client(command) => client(cli::run(command)).await,
         Command::Audit(config) => audit::run(&config).await.map(|()| ExitCode::SUCCESS),
+        Command::Sweep(args) => sweep::run(args, stop_signal()).await.map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::run(args).await.map(|()| ExitCode::SUCCESS),
         Command::WithPostgres(args) => with_postgres::run(args).await,
     };

@@ -1,9 +1,7 @@
 //! `creditd serve`: what is wired to what, the order of starting and of stopping.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use chrono::TimeDelta;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
@@ -44,16 +42,12 @@ pub struct Settings {
 impl From<&config::Serve> for Settings {
     fn from(config: &config::Serve) -> Self {
         let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
-        let window = |window: Duration| TimeDelta::from_std(window).unwrap_or(TimeDelta::MAX);
         Self {
             clock: match config.test_clock {
                 Some(at) => Clock::Test(TestClock::new(to_micros(at))),
                 None => Clock::Database,
             },
-            windows: Windows {
-                max_event_age: window(config.rules.max_event_age),
-                late_usage: window(config.rules.late_usage_window),
-            },
+            windows: config.rules.windows(),
             sweeper: !config.no_sweeper,
             sizes: Sizes {
                 lanes: config.sizing.lanes,

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::{Engine, Failure};
+use super::{Engine, Failure, Reply};
 use crate::domain::account::Brought;
 use crate::domain::command::{Action, Command, Outcome};
 use crate::domain::entry::ACTOR_TIME;
@@ -43,6 +43,35 @@ pub struct Booked {
     pub failures: Vec<Failure>,
 }
 
+fn bookings(customers: Vec<Customer>) -> Vec<Command> {
+    let book = |customer| Command { customer, actor: ACTOR_TIME.into(), action: Action::BookDue };
+    customers.into_iter().map(book).collect()
+}
+
+impl From<Vec<Reply>> for Booked {
+    fn from(replies: Vec<Reply>) -> Self {
+        let mut booked = Self::default();
+        for reply in replies {
+            match reply {
+                Ok(Outcome::Booked(brought)) => booked.brought.add(brought),
+                Ok(_) => {}
+                Err(failure) => booked.failures.push(failure),
+            }
+        }
+        booked
+    }
+}
+
+impl Pass {
+    /// Counts what the pass before it did, too.
+    fn add(&mut self, before: Self) {
+        self.customers += before.customers;
+        self.brought.add(before.brought);
+        self.renewed += before.renewed;
+        self.removed += before.removed;
+    }
+}
+
 impl Booked {
     fn add(&mut self, other: Self) {
         self.brought.add(other.brought);
@@ -62,12 +91,12 @@ impl Engine {
         let most = i64::from(limits::SWEEP_CUSTOMERS_MAX);
         let due = store.due(most).await?;
         let customers = due.customers.len();
-        let mut booked = self.book_due_of(due.customers).await;
+        let mut booked = self.sweep_customers(due.customers).await;
         let mut full = due.full;
         let mut renewed = 0;
         if let Some(renewal) = store.renewal(most).await? {
             renewed = renewal.customers.len();
-            let looked = self.book_due_of(renewal.customers).await;
+            let looked = self.sweep_customers(renewal.customers).await;
             if looked.failures.is_empty() {
                 store.renewed(renewal.step).await?;
             }
@@ -81,18 +110,33 @@ impl Engine {
         Ok(Pass { customers, brought, renewed, removed, failures, full, next, now })
     }
 
+    /// Passes until nothing is left to do, or something fails; what they did together.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn sweep_all(&self, store: &Store) -> Result<Pass> {
+        let mut all = self.sweep(store).await?;
+        while all.full && all.failures.is_empty() {
+            let mut next = self.sweep(store).await?;
+            next.add(all);
+            all = next;
+        }
+        Ok(all)
+    }
+
     /// Books what has fallen due for these customers, at most [`limits::LANE_STREAM_QUEUE`].
     pub async fn book_due_of(&self, customers: Vec<Customer>) -> Booked {
-        let book =
-            |customer| Command { customer, actor: ACTOR_TIME.into(), action: Action::BookDue };
-        let commands = customers.into_iter().map(book).collect();
+        Booked::from(self.enqueue(bookings(customers), None).await.replies().await)
+    }
+
+    /// The same in the sweeper's own lane, a bounded number at a time.
+    async fn sweep_customers(&self, mut customers: Vec<Customer>) -> Booked {
         let mut booked = Booked::default();
-        for reply in self.enqueue(commands, None).await.replies().await {
-            match reply {
-                Ok(Outcome::Booked(brought)) => booked.brought.add(brought),
-                Ok(_) => {}
-                Err(failure) => booked.failures.push(failure),
-            }
+        while !customers.is_empty() {
+            let rest = customers.split_off(customers.len().min(usize::from(limits::SWEEP_BATCH)));
+            let pending = self.enqueue_swept(bookings(customers)).await;
+            booked.add(Booked::from(pending.replies().await));
+            customers = rest;
         }
         booked
     }

@@ -83,9 +83,29 @@ struct Door {
     stream_room: Arc<Semaphore>,
 }
 
+impl Door {
+    /// Queues commands, waiting for room.
+    async fn enter(
+        &self,
+        commands: Vec<Command>,
+        deadline: Option<Instant>,
+    ) -> oneshot::Receiver<Vec<Reply>> {
+        let (reply, replied) = oneshot::channel();
+        let count = u32::try_from(commands.len()).unwrap_or(u32::MAX);
+        if let Ok(room) = Arc::clone(&self.stream_room).acquire_many_owned(count).await {
+            // A lane that has gone drops the reply's sender, which is the answer.
+            drop(self.jobs.send(Job { commands, deadline, reply, room }));
+        }
+        replied
+    }
+}
+
 /// The way into the lanes. Cheap to share behind an `Arc`.
 pub struct Engine {
     doors: Vec<Door>,
+    /// A lane apart for what the sweeper books: a call never waits behind a thousand customers whose
+    /// grants have ended, unless it is for one of them.
+    sweeping: Door,
     stats: Arc<Stats>,
     due: Arc<DueHint>,
     outbox: Arc<Notify>,
@@ -115,26 +135,24 @@ impl Engine {
         let due = Arc::new(DueHint::default());
         let outbox = Arc::new(Notify::new());
         let closing = CancellationToken::new();
-        let mut doors = Vec::new();
         let mut tasks = Vec::new();
-        for _ in 0..sizes.lanes.max(1) {
+        let mut open = |batch_commands: u16| {
             #[allow(clippy::disallowed_methods, reason = "bounded by the semaphore beside it")]
             let (jobs, queue) = mpsc::unbounded_channel();
-            doors.push(Door {
-                jobs,
-                unary_room: room(sizes.queue),
-                stream_room: room(limits::LANE_STREAM_QUEUE),
-            });
             let lane = lane::Lane::new(
                 store.clone(),
-                usize::from(sizes.batch_commands.max(1)),
+                usize::from(batch_commands.max(1)),
                 Arc::clone(&stats),
                 Arc::clone(&due),
                 Arc::clone(&outbox),
             );
             tasks.push(tokio::spawn(lane.run(queue, closing.clone())));
-        }
-        let engine = Self { doors, stats, due, outbox, waiting: TaskTracker::new() };
+            let unary_room = room(sizes.queue);
+            Door { jobs, unary_room, stream_room: room(limits::LANE_STREAM_QUEUE) }
+        };
+        let doors = (0..sizes.lanes.max(1)).map(|_| open(sizes.batch_commands)).collect();
+        let sweeping = open(sizes.batch_commands.min(limits::SWEEP_BATCH));
+        let engine = Self { doors, sweeping, stats, due, outbox, waiting: TaskTracker::new() };
         (engine, Lanes { tasks, closing })
     }
 
@@ -174,7 +192,6 @@ impl Engine {
     /// Queues commands, at most [`limits::LANE_STREAM_QUEUE`], waiting for room, and returns what will be their replies, in their order.
     /// Commands of one customer are carried out in the order in which they were queued.
     pub async fn enqueue(&self, commands: Vec<Command>, deadline: Option<Instant>) -> Pending {
-        let waits = self.waiting.token();
         let total = commands.len();
         let mut by_lane: Vec<(Vec<usize>, Vec<Command>)> = Vec::new();
         by_lane.resize_with(self.doors.len(), Default::default);
@@ -183,20 +200,21 @@ impl Engine {
             indexes.push(index);
             commands.push(command);
         }
-        let mut parts = Vec::new();
+        let mut pending = Pending { total, parts: Vec::new(), _waits: self.waiting.token() };
         for (door, (indexes, commands)) in self.doors.iter().zip(by_lane) {
-            if commands.is_empty() {
-                continue;
+            if !commands.is_empty() {
+                pending.parts.push((indexes, door.enter(commands, deadline).await));
             }
-            let (reply, replied) = oneshot::channel();
-            let count = u32::try_from(commands.len()).unwrap_or(u32::MAX);
-            if let Ok(room) = Arc::clone(&door.stream_room).acquire_many_owned(count).await {
-                // A lane that has gone drops the reply's sender, which is the answer.
-                drop(door.jobs.send(Job { commands, deadline, reply, room }));
-            }
-            parts.push((indexes, replied));
         }
-        Pending { total, parts, _waits: waits }
+        pending
+    }
+
+    /// The same for what the sweeper books.
+    async fn enqueue_swept(&self, commands: Vec<Command>) -> Pending {
+        let total = commands.len();
+        let indexes = (0..total).collect();
+        let parts = vec![(indexes, self.sweeping.enter(commands, None).await)];
+        Pending { total, parts, _waits: self.waiting.token() }
     }
 
     /// Resolves once nobody waits for replies to what was [queued](Self::enqueue).

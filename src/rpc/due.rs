@@ -18,13 +18,8 @@ impl Services {
 
     /// Does all that time asks for.
     pub(super) async fn book_all_due(&self) -> Result<(), Status> {
-        loop {
-            let pass = self.engine.sweep(&self.store).await.map_err(status::of_store)?;
-            booked(pass.failures)?;
-            if !pass.full {
-                return Ok(());
-            }
-        }
+        let swept = self.engine.sweep_all(&self.store).await.map_err(status::of_store)?;
+        booked(swept.failures)
     }
 }
 

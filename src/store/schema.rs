@@ -150,8 +150,8 @@ diesel::table! {
 }
 
 diesel::table! {
-    notification_settings (only) {
-        only -> Bool,
+    notification_settings (one) {
+        one -> Bool,
         version -> BigInt,
         expiry_warnings -> Array<BigInt>,
         balance_thresholds -> Jsonb,
