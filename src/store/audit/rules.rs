@@ -157,9 +157,13 @@ pub(super) const RULES: &[(&str, &str)] = &[
            IS DISTINCT FROM (e.events, e.quantity, e.uncovered, e.reversed, e.first, e.last)",
     ),
     (
-        "a grant with something left falls due when it expires",
-        "SELECT customer_id, 'grant ' || id, expires_at::text, due_at::text FROM grants \
-         WHERE remaining > held AND due_at IS DISTINCT FROM expires_at",
+        // It may fall due before, for a warning.
+        "a grant with something left falls due by its start and by its end",
+        "SELECT g.customer_id, 'grant ' || g.id, turn.at::text, due_at::text \
+         FROM grants g JOIN customers c ON c.id = g.customer_id CROSS JOIN LATERAL (SELECT \
+           least(expires_at, CASE WHEN effective_at > c.recorded_at THEN effective_at END)) turn(at) \
+         WHERE remaining > held AND voided_at IS NULL \
+         AND turn.at < coalesce(due_at, 'infinity')",
     ),
     (
         // Each from the one before it and the entries between, so that no history is read twice.

@@ -132,11 +132,11 @@ pub(super) const TAMPERINGS: &[(&str, &str)] = &[
          AND uncovered = 0",
     ),
     (
-        "a grant with something left falls due when it expires",
+        "a grant with something left falls due by its start and by its end",
         "UPDATE grants SET due_at = due_at + interval '1 day' WHERE remaining > 0",
     ),
     (
-        "a grant with something left falls due when it expires",
+        "a grant with something left falls due by its start and by its end",
         "UPDATE grants SET due_at = NULL WHERE remaining > 0",
     ),
     (
