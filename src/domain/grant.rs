@@ -196,8 +196,6 @@ pub struct Grant {
     pub voided: Option<Voided>,
     /// The warnings of its end that were sent.
     pub warned: Vec<Warned>,
-    /// When time alone will next change its row, as its row has it.
-    pub due_noted: Option<Timestamp>,
 }
 
 impl Grant {

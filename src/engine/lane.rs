@@ -1,19 +1,18 @@
 //! A lane: one task, one connection, one batch after another.
 
-use std::num::NonZeroUsize;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use lru::LruCache;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::cache::Cache;
 use super::{DueHint, Failure, Job, Reply, Stats};
-use crate::domain::account::{Account, Standing};
+use crate::domain::account::Standing;
 use crate::domain::command::Command;
 use crate::domain::import::Claims;
 use crate::limits;
@@ -370,38 +369,6 @@ impl Formed {
         let mut replies = replies.into_iter();
         for (count, reply_to) in self.replies_to {
             drop(reply_to.send(replies.by_ref().take(count).collect()));
-        }
-    }
-}
-
-/// Accounts kept between batches, least recently used out first, bounded by their grants.
-struct Cache {
-    accounts: LruCache<Uuid, Box<Account>>,
-    weight: usize,
-    room: usize,
-}
-
-impl Cache {
-    fn new(room: usize) -> Self {
-        let most = NonZeroUsize::new(room).unwrap_or(NonZeroUsize::MIN);
-        Self { accounts: LruCache::new(most), weight: 0, room }
-    }
-
-    fn take(&mut self, key: Uuid) -> Option<Box<Account>> {
-        let account = self.accounts.pop(&key)?;
-        self.weight -= account.weight();
-        Some(account)
-    }
-
-    fn put(&mut self, key: Uuid, account: Box<Account>) {
-        self.weight += account.weight();
-        if let Some((_, replaced)) = self.accounts.push(key, account) {
-            self.weight -= replaced.weight();
-        }
-        while self.weight > self.room
-            && let Some((_, oldest)) = self.accounts.pop_lru()
-        {
-            self.weight -= oldest.weight();
         }
     }
 }

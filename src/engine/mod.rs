@@ -6,6 +6,7 @@
 //! There is no timer: when idle a command goes out alone at once; under load the batch grows
 //! while the previous commit is in flight.
 
+mod cache;
 mod due;
 mod lane;
 mod stats;

@@ -16,6 +16,7 @@ use crate::harness::{Options, World, say, t0};
 
 const CREDITS: &str = "credits.v1.CreditService";
 const USAGE: &str = "credits.v1.UsageService";
+const NEWS: &str = "credits.v1.NotificationService";
 const CLOCK: &str = "credits.v1.TestClockService";
 
 async fn health(world: &World, service: &str) -> Result<ServingStatus, Code> {
@@ -89,7 +90,7 @@ async fn reflection_lists_what_is_served() {
     };
     World::run(async |world| {
         for (names, known) in [reflected!(world, v1), reflected!(world, v1alpha)] {
-            assert_eq!(names, expected(&[CREDITS, USAGE, CLOCK]));
+            assert_eq!(names, expected(&[CREDITS, USAGE, NEWS, CLOCK]));
             assert_eq!(known[..2], [true, true]);
             assert_ne!(known.get(2), Some(&true), "there is no such symbol");
         }
@@ -97,7 +98,7 @@ async fn reflection_lists_what_is_served() {
     .await;
     World::run_with(Options::real(), async |world| {
         for (names, _) in [reflected!(world, v1), reflected!(world, v1alpha)] {
-            assert_eq!(names, expected(&[CREDITS, USAGE]));
+            assert_eq!(names, expected(&[CREDITS, USAGE, NEWS]));
         }
     })
     .await;

@@ -144,11 +144,11 @@ impl Account {
     }
 
     /// The next instant at which time alone changes a grant or a hold that has changed since the
-    /// account was loaded; right once it is sealed.
+    /// account was loaded.
     #[must_use]
     pub fn due_next(&self) -> Option<Timestamp> {
         let grants = self.with_dirt(|dirt| dirt > Dirt::Clean);
-        let grants = grants.filter_map(|grant| grant.due_noted);
+        let grants = grants.filter_map(|grant| self.due_at(grant));
         let holds = self.holds_with_dirt(|dirt| dirt > Dirt::Clean);
         let holds = holds.filter(|hold| hold.end.is_none()).map(|hold| hold.expires_at);
         grants.chain(holds).min()

@@ -161,12 +161,12 @@ impl Account {
     }
 
     /// The next instant at which time alone changes a grant's row.
-    pub(super) fn due_at(&self, slot: &Slot) -> Option<Timestamp> {
-        let turn = slot.grant.due_at(self.now, &self.windows);
-        // Of a grant that has ended, or has nothing left, nobody is warned.
-        let runs = !slot.grant.is_past(self.now) && slot.grant.figures.remaining.is_positive();
-        let warning = if runs { self.next_warning(slot) } else { None };
-        turn.into_iter().chain(warning.filter(|_| turn.is_some())).min()
+    #[must_use]
+    pub fn due_at(&self, grant: &Grant) -> Option<Timestamp> {
+        let turn = grant.due_at(self.now, &self.windows)?;
+        // Of a grant that has ended nobody is warned.
+        let warning = if grant.is_past(self.now) { None } else { self.next_warning(grant) };
+        Some(warning.map_or(turn, |warning| warning.min(turn)))
     }
 
     /// Marks the rows of grants whose next due instant is another than was noted: it was worked out
@@ -174,7 +174,7 @@ impl Account {
     pub(super) fn renew_due(&mut self) {
         for index in 0..self.slots.len() {
             let slot = &self.slots[index];
-            if slot.open && slot.grant.due_noted != self.due_at(slot) {
+            if slot.open && slot.due_at != self.due_at(&slot.grant) {
                 let slot = &mut self.slots[index];
                 slot.dirt = slot.dirt.max(Dirt::Figures);
             }

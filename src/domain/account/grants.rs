@@ -66,9 +66,8 @@ impl Account {
             },
             voided: None,
             warned: Vec::new(),
-            due_noted: None,
         };
-        let index = self.insert(Slot { grant, dirt: Dirt::New, open: true });
+        let index = self.insert(Slot { grant, dirt: Dirt::New, open: true, due_at: None });
         let granted = |_| Ok(Figures::of_new(create.amount));
         self.book_one(index, EntryType::Granted, granted, &Cause::call(actor, self.now))?;
         let record = KeyRecord {

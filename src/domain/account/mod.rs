@@ -51,6 +51,8 @@ struct Slot {
     dirt: Dirt,
     /// Whether its row says that it is open.
     open: bool,
+    /// When it falls due, as its row says.
+    due_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone)]
@@ -154,8 +156,10 @@ impl Account {
             rolled: Some(standing.rolled),
             ..Self::unknown(customer, windows)
         };
-        account.slots =
-            grants.into_iter().map(|grant| Slot { grant, dirt: Dirt::Clean, open: true }).collect();
+        account.slots = grants
+            .into_iter()
+            .map(|grant| Slot { grant, dirt: Dirt::Clean, open: true, due_at: None })
+            .collect();
         account.sort();
         for hold in holds {
             account.name_hold(hold);
@@ -171,10 +175,17 @@ impl Account {
         self.rolled = Some(standing.rolled);
     }
 
+    /// Says when open grants fall due, as their rows have it.
+    pub fn remember_due(&mut self, due: &HashMap<GrantId, Timestamp>) {
+        for slot in &mut self.slots {
+            slot.due_at = due.get(&slot.grant.id).copied();
+        }
+    }
+
     /// Adds a grant that a command names. If it is open it is there already.
     pub fn name_grant(&mut self, grant: Grant) {
         if self.position(grant.id).is_none() {
-            self.insert(Slot { grant, dirt: Dirt::Clean, open: false });
+            self.insert(Slot { grant, dirt: Dirt::Clean, open: false, due_at: None });
         }
     }
 
@@ -260,14 +271,9 @@ impl Account {
         }
     }
 
-    /// Ends the deciding: notes when time will next change the grants whose rows are to change, and
-    /// counts the version up where there are any, or a hold's, or another line that others cache.
+    /// Ends the deciding: counts the version up where the row of a grant or a hold is to change, or
+    /// a mark on the customer.
     pub fn seal(&mut self) {
-        for index in 0..self.slots.len() {
-            if self.slots[index].dirt > Dirt::Clean {
-                self.slots[index].grant.due_noted = self.due_at(&self.slots[index]);
-            }
-        }
         if self.has_dirt() || self.changes.low {
             self.version += 1;
         }
@@ -286,6 +292,11 @@ impl Account {
             slot.hold.end.is_none()
         });
         let (now, windows) = (self.now, self.windows);
+        for index in 0..self.slots.len() {
+            if self.slots[index].dirt > Dirt::Clean {
+                self.slots[index].due_at = self.due_at(&self.slots[index].grant);
+            }
+        }
         self.slots.retain_mut(|slot| {
             // Its row was written, or is as it was.
             if slot.dirt > Dirt::Clean {

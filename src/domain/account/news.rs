@@ -7,6 +7,7 @@ use super::due::Due;
 use super::{Account, Dirt, Slot};
 use crate::domain::amount::{Amount, AmountError};
 use crate::domain::balance;
+use crate::domain::grant::Grant;
 use crate::domain::notification::{
     EventType, Interests, Notification, Subject, Threshold, Warned, WarningPeriod,
 };
@@ -72,7 +73,7 @@ impl Account {
         let ends = slots.filter_map(|(index, slot)| Some((index, slot, slot.grant.expires_at?)));
         let running = ends.filter(move |(_, _, end)| *end > since);
         running.flat_map(move |(index, slot, end)| {
-            let unsent = self.unsent(slot, end);
+            let unsent = self.unsent(&slot.grant, end);
             unsent.filter_map(move |period| {
                 let begins = period.before(end);
                 let late = begins <= since;
@@ -86,15 +87,15 @@ impl Account {
     }
 
     /// The periods of which the grant has not been warned yet.
-    fn unsent(&self, slot: &Slot, end: Timestamp) -> impl Iterator<Item = WarningPeriod> {
+    fn unsent(&self, grant: &Grant, end: Timestamp) -> impl Iterator<Item = WarningPeriod> {
         let periods = self.interests.warnings().iter().copied();
-        periods.filter(move |period| !slot.grant.warned.contains(&Warned { period: *period, end }))
+        periods.filter(move |period| !grant.warned.contains(&Warned { period: *period, end }))
     }
 
     /// The next instant after now at which a grant is to be warned of.
-    pub(super) fn next_warning(&self, slot: &Slot) -> Option<Timestamp> {
-        let end = slot.grant.expires_at?;
-        let begin = self.unsent(slot, end).map(|period| period.before(end));
+    pub(super) fn next_warning(&self, grant: &Grant) -> Option<Timestamp> {
+        let end = grant.expires_at?;
+        let begin = self.unsent(grant, end).map(|period| period.before(end));
         begin.filter(|begins| *begins > self.now).min()
     }
 

@@ -24,7 +24,9 @@ pub(super) fn assemble(
     windows: Windows,
 ) -> Result<Accounts> {
     let mut open: HashMap<Uuid, Vec<Grant>> = HashMap::new();
+    let mut due = HashMap::new();
     for row in loaded.open {
+        due.extend(row.due_at.map(|at| (GrantId(row.id), at)));
         open.entry(row.customer_id).or_default().push(row.try_into()?);
     }
     let mut open_holds: HashMap<Uuid, Vec<Hold>> = HashMap::new();
@@ -48,6 +50,7 @@ pub(super) fn assemble(
                 let holds = open_holds.remove(&key).unwrap_or_default();
                 let mut account =
                     Account::known(customer.clone(), windows, standing, grants, holds);
+                account.remember_due(&due);
                 if let Some(low) = low {
                     account.remember_low(read_thresholds(&low)?);
                 }

@@ -116,7 +116,6 @@ impl TryFrom<GrantRow> for Grant {
             import: import(row.import_id, row.import_row),
             voided,
             warned: warned(row.warned)?,
-            due_noted: row.due_at,
         })
     }
 }

@@ -236,7 +236,6 @@ pub fn grant(view: &View) -> Grant {
             reason: reason.as_str().into(),
         }),
         warned: Vec::new(),
-        due_noted: None,
     }
 }
 

@@ -66,7 +66,7 @@ pub(super) fn insert<'c>(conn: &'c AsyncPgConnection, rows: &[Row<'_>]) -> Resul
             column::<Nullable<Timestamptz>, _, _>(rows, |of| of.row.voided.as_ref().map(|v| v.at)),
             column::<Nullable<Text>, _, _>(rows, |of| of.row.voided.as_ref().map(|v| &*v.reason)),
             column::<Bool, _, _>(rows, is_open),
-            column::<Nullable<Timestamptz>, _, _>(rows, |of| of.row.due_noted),
+            column::<Nullable<Timestamptz>, _, _>(rows, |of| of.account.due_at(of.row)),
             column::<Nullable<Text>, _, _>(rows, |of| import(of).map(|row| row.import_id.as_str())),
             column::<Nullable<BigInt>, _, _>(rows, |of| import(of).map(|row| row.row)),
             column::<Nullable<Jsonb>, _, _>(rows, |of| warned_json(&of.row.warned)),
@@ -96,7 +96,7 @@ pub(super) fn update_figures<'c>(
             amounts(rows, |of| of.row.figures.voided)?,
             column::<Timestamptz, _, _>(rows, |of| of.row.updated_at),
             column::<Bool, _, _>(rows, is_open),
-            column::<Nullable<Timestamptz>, _, _>(rows, |of| of.row.due_noted),
+            column::<Nullable<Timestamptz>, _, _>(rows, |of| of.account.due_at(of.row)),
         ),
         ") AS x(customer_id, id, remaining, held, consumed, expired, voided, updated_at, open, \
          due_at) WHERE g.customer_id = x.customer_id AND g.id = x.id",
