@@ -47,7 +47,8 @@ pub(super) const TAMPERINGS: &[(&str, &str)] = &[
     ),
     (
         "a customer's recorded_at is its last one",
-        "UPDATE customers SET recorded_at = '2020-01-01Z' WHERE external_id = 'acme'",
+        "UPDATE customers SET recorded_at = recorded_at - interval '1 microsecond' \
+         WHERE external_id = 'acme'",
     ),
     (
         "a customer's recorded_at is its last one",
