@@ -26,6 +26,8 @@ pub const METRICS_MAX: usize = 50;
 pub const PRIORITY_MAX: u8 = 100;
 /// Bytes of an amount as text: 16 digits, a point, 12 decimals, and generous trailing zeros.
 pub const AMOUNT_BYTES_MAX: usize = 64;
+/// Bytes of a webhook endpoint's URL: what browsers and proxies are known to take.
+pub const URL_BYTES_MAX: usize = 2_000;
 /// Items of a page where the caller names no number.
 pub const PAGE_SIZE_DEFAULT: u32 = 100;
 /// Items of a page at most: a response stays well under gRPC's 4 MiB default.

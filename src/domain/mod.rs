@@ -20,4 +20,5 @@ pub mod refusal;
 pub mod reversal;
 pub mod summary;
 pub mod time;
+pub mod url_policy;
 pub mod usage;
