@@ -95,6 +95,18 @@ pub const POINT_EVERY: usize = 1_024;
 /// Longest time before its end at which a grant is warned of: a year and a month.
 pub const EXPIRY_WARNING_MAX: TimeDelta = TimeDelta::days(400);
 
+/// Periods of which each grant is warned: each is looked at with every grant.
+pub const EXPIRY_WARNINGS_MAX: usize = 10;
+/// Lines that balances are compared with: each after every command.
+pub const BALANCE_THRESHOLDS_MAX: usize = 20;
+/// Webhook endpoints: whatever happens is written once for each that hears of it.
+pub const WEBHOOK_ENDPOINTS_MAX: usize = 16;
+/// Secrets that sign beside the present one: each adds a signature to every request's headers.
+pub const OLD_SECRETS_MAX: usize = 5;
+/// How long a secret signs on after another has taken its place: a receiver changes over within a
+/// working day, and a secret that got lost is soon worth nothing.
+pub const OLD_SECRET_SIGNS_FOR: TimeDelta = TimeDelta::hours(24);
+
 // --- The engine ------------------------------------------------------------------------------
 
 /// Lanes, unless configured: measured on two cores, one is too few and four gain little.

@@ -14,6 +14,7 @@ use tower::util::MapFutureLayer;
 use super::{Database, Error};
 use crate::config;
 use crate::domain::time::{Windows, to_micros};
+use crate::domain::url_policy::UrlPolicy;
 use crate::engine::{Engine, Lanes, Sizes};
 use crate::limits;
 use crate::rpc::{Answer, Health, Services};
@@ -37,6 +38,8 @@ pub struct Settings {
     pub readers: usize,
     /// How many may watch.
     pub watch: watch::Limits,
+    /// Where webhooks may go.
+    pub webhooks: UrlPolicy,
 }
 
 impl From<&config::Serve> for Settings {
@@ -59,6 +62,7 @@ impl From<&config::Serve> for Settings {
                 watchers: count(config.sizing.watchers),
                 watched_customers: count(config.sizing.watched_customers),
             },
+            webhooks: UrlPolicy::default(),
         }
     }
 }
@@ -93,8 +97,13 @@ impl Service {
         let engine = Arc::new(engine);
         let closing = CancellationToken::new();
         let hub = Arc::new(Hub::new(settings.watch));
-        let services =
-            Services::new(store.clone(), Arc::clone(&engine), Arc::clone(&hub), closing.clone());
+        let services = Services::new(
+            store.clone(),
+            Arc::clone(&engine),
+            Arc::clone(&hub),
+            closing.clone(),
+            settings.webhooks,
+        );
         let health = Health::new(&store).await;
         let routes = services.routes(&health).map_err(|error| Error::Serve(error.to_string()))?;
         health.look(&store).await;

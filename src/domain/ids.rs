@@ -22,8 +22,8 @@ pub enum IdError {
     /// White space at either end.
     #[error("must not begin or end with a space")]
     SpaceAtEnd,
-    /// A grant id that is no UUID.
-    #[error("must be a grant's id, a UUID")]
+    /// An id that creditd makes that is no UUID.
+    #[error("must be a UUID")]
     NotAUuid,
 }
 

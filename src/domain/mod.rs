@@ -22,3 +22,4 @@ pub mod summary;
 pub mod time;
 pub mod url_policy;
 pub mod usage;
+pub mod webhook;

@@ -141,6 +141,12 @@ impl Fields {
         }
     }
 
+    /// A path of an update_mask that names none of these fields.
+    pub(super) fn unknown_path(&mut self, path: &str, known: &str) {
+        let shown: String = path.chars().take(40).collect();
+        self.fault("update_mask", format_args!("must name {known}, not {shown:?}"));
+    }
+
     /// Why something is taken back: it must be there.
     pub(super) fn reason(&mut self, reason: &str) {
         if reason.trim().is_empty() {

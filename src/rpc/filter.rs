@@ -102,7 +102,7 @@ fn statuses(fields: &mut Fields, numbers: &[i32]) -> Vec<Status> {
 }
 
 /// What is looked up for every row is not to be long.
-fn too_many(fields: &mut Fields, field: &str, values: usize) -> bool {
+pub(super) fn too_many(fields: &mut Fields, field: &str, values: usize) -> bool {
     let most = limits::FILTER_VALUES_MAX;
     if values > most {
         fields.fault(field, format_args!("must be at most {most}"));

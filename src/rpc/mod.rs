@@ -36,6 +36,7 @@ use tonic::service::{Routes, RoutesBuilder};
 pub use self::health::Health;
 pub use self::panic::{Answer, PanicLayer};
 use crate::domain::entry::ACTOR_ANONYMOUS;
+use crate::domain::url_policy::UrlPolicy;
 use crate::engine::Engine;
 use crate::limits;
 use crate::pb;
@@ -53,19 +54,22 @@ pub struct Services {
     engine: Arc<Engine>,
     hub: Arc<Hub>,
     closing: CancellationToken,
+    webhooks: UrlPolicy,
     actor: Arc<str>,
 }
 
 impl Services {
-    /// Services on this store, engine and hub. When `closing` is cancelled, streams take nothing new.
+    /// Services on this store, engine and hub; webhooks go where the policy allows. When `closing`
+    /// is cancelled, streams take nothing new.
     #[must_use]
     pub fn new(
         store: Store,
         engine: Arc<Engine>,
         hub: Arc<Hub>,
         closing: CancellationToken,
+        webhooks: UrlPolicy,
     ) -> Self {
-        Self { store, engine, hub, closing, actor: ACTOR_ANONYMOUS.into() }
+        Self { store, engine, hub, closing, webhooks, actor: ACTOR_ANONYMOUS.into() }
     }
 
     /// All services, with health and reflection (v1 and v1alpha).

@@ -191,11 +191,7 @@ pub(super) fn update_grant(request: pb::UpdateGrantRequest) -> Result<UpdateGran
                 update.expires_at = Some(fields.time("expires_at", request.expires_at.as_ref()));
             }
             other => {
-                let shown: String = other.chars().take(40).collect();
-                let rule = format!(
-                    "must name description, metadata, priority or expires_at, not {shown:?}"
-                );
-                fields.fault("update_mask", rule);
+                fields.unknown_path(other, "description, metadata, priority or expires_at");
             }
         }
     }

@@ -10,9 +10,10 @@ use uuid::Uuid;
 use crate::domain::amount::AmountError;
 use crate::domain::command::Outcome;
 use crate::domain::hold::Ending;
-use crate::domain::ids::GrantId;
+use crate::domain::ids::{DeliveryId, EndpointId, GrantId};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
+use crate::domain::webhook;
 use crate::engine::Failure;
 use crate::limits;
 use crate::pb::ErrorReason;
@@ -107,6 +108,45 @@ pub(super) fn no_application(invoice_id: &str) -> Status {
 /// NOT_FOUND for a hold.
 pub(super) fn no_hold(hold_id: &str) -> Status {
     not_found(ErrorReason::HoldNotFound, "credits.v1.Hold", hold_id, "no such hold")
+}
+
+/// NOT_FOUND for a webhook endpoint.
+pub(super) fn no_endpoint(id: EndpointId) -> Status {
+    let (reason, id) = (ErrorReason::EndpointNotFound, id.to_string());
+    not_found(reason, "credits.v1.WebhookEndpoint", &id, "no such webhook endpoint")
+}
+
+/// NOT_FOUND for a delivery.
+pub(super) fn no_delivery(id: DeliveryId) -> Status {
+    let (reason, id) = (ErrorReason::DeliveryNotFound, id.to_string());
+    not_found(reason, "credits.v1.Delivery", &id, "no such delivery")
+}
+
+/// FAILED_PRECONDITION for something to be sent to an endpoint that nothing is sent to.
+pub(super) fn endpoint_disabled() -> Status {
+    let message = "the webhook endpoint is disabled";
+    status(Code::FailedPrecondition, message, ErrorReason::EndpointDisabled)
+}
+
+/// Why endpoints or settings were not changed.
+pub(super) fn of_not_changed(not: store::NotChanged) -> Status {
+    let refusal = match not {
+        store::NotChanged::Store(error) => return of_store(error),
+        store::NotChanged::Refused(refusal) => refusal,
+    };
+    let message = refusal.to_string();
+    match refusal {
+        webhook::Refusal::NotFound(id) => no_endpoint(id),
+        webhook::Refusal::RequestIdReused => {
+            status(Code::AlreadyExists, message, ErrorReason::RequestIdReused)
+        }
+        webhook::Refusal::TooManyEndpoints => {
+            limit_exceeded("webhook_endpoints", limits::WEBHOOK_ENDPOINTS_MAX, message)
+        }
+        webhook::Refusal::TooManySecrets => {
+            limit_exceeded("webhook_secrets", limits::OLD_SECRETS_MAX, message)
+        }
+    }
 }
 
 /// FAILED_PRECONDITION for a test clock told to go back.

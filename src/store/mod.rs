@@ -39,6 +39,9 @@ pub use self::error::{Error, Result};
 pub use self::grants::{GrantFilter, OwnedGrant};
 pub use self::ledger::{EntryFilter, ListedEntry};
 pub use self::listen::Listener;
+pub use self::notification::{
+    Changed, Delivery, DeliveryFilter, DeliveryStatus, NotChanged, NotSent,
+};
 pub use self::postgres::Address;
 pub use self::summary::SummaryFilter;
 pub use self::usage::EventFilter;

@@ -4,7 +4,7 @@
 mod grants;
 mod holds;
 mod invoices;
-mod payload;
+pub(super) mod payload;
 mod usage;
 
 use std::sync::Arc;

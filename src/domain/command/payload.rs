@@ -9,10 +9,10 @@ const PAYLOADS: Uuid = Uuid::from_u128(0x6372_6564_6974_6400_8000_7061_796c_6f61
 
 /// Fields written so that no two payloads read the same: each with its length before it.
 #[derive(Default)]
-pub(super) struct Canon(String);
+pub(in crate::domain) struct Canon(String);
 
 impl Canon {
-    pub(super) fn field(&mut self, text: &str) {
+    pub(in crate::domain) fn field(&mut self, text: &str) {
         self.0.push_str(&text.len().to_string());
         self.0.push(':');
         self.0.push_str(text);
@@ -21,7 +21,7 @@ impl Canon {
 
 impl Canon {
     /// The fingerprint of what was written.
-    pub(super) fn fingerprint(&self) -> Uuid {
+    pub(in crate::domain) fn fingerprint(&self) -> Uuid {
         Uuid::new_v5(&PAYLOADS, self.0.as_bytes())
     }
 }

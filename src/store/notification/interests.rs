@@ -91,6 +91,6 @@ pub(in super::super) fn read_thresholds(stored: &Value) -> Result<Vec<Threshold>
     each.collect()
 }
 
-fn list(stored: &Value) -> Result<&Vec<Value>> {
+pub(super) fn list(stored: &Value) -> Result<&Vec<Value>> {
     stored.as_array().ok_or_else(|| Error::corrupt("a list"))
 }

@@ -23,6 +23,7 @@ use std::net::SocketAddr;
 use chrono::{DateTime, TimeDelta, Utc};
 use creditd::app::{Service, Settings};
 use creditd::domain::time::Windows;
+use creditd::domain::url_policy::UrlPolicy;
 use creditd::engine::{Engine, Sizes, Snapshot};
 use creditd::limits;
 use creditd::pb::credit_service_client::CreditServiceClient;
@@ -48,10 +49,12 @@ pub struct Options {
     pub sizes: Sizes,
     pub watch: watch::Limits,
     pub windows: Windows,
+    pub webhooks: UrlPolicy,
 }
 
 impl Default for Options {
-    /// A test clock at [`t0`], no sweeper, sizes and windows as they are by default.
+    /// A test clock at [`t0`], no sweeper, webhooks to anywhere, sizes and windows as they are by
+    /// default.
     fn default() -> Self {
         Self {
             clock: Clock::Test(TestClock::new(t0())),
@@ -66,6 +69,7 @@ impl Default for Options {
                 max_event_age: TimeDelta::days(35),
                 late_usage: TimeDelta::hours(72),
             },
+            webhooks: UrlPolicy { allow_http: true, allow_private: true },
         }
     }
 }
@@ -89,6 +93,7 @@ impl Options {
             sizes: self.sizes,
             readers: 4,
             watch: self.watch,
+            webhooks: self.webhooks,
         }
     }
 }

@@ -1,0 +1,116 @@
+//! Webhook endpoints.
+
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::sql_types::Bool;
+use diesel_async::RunQueryDsl;
+
+use super::super::Store;
+use super::super::error::Result;
+use super::super::schema::{deliveries, webhook_endpoints as endpoints};
+use super::change::{Change, NotChanged, Wanted};
+use super::rows::EndpointRow;
+use crate::domain::ids::EndpointId;
+use crate::domain::time::Timestamp;
+use crate::domain::webhook::{CreateEndpoint, Created, Endpoint, Secret, UpdateEndpoint};
+
+impl Store {
+    /// Makes an endpoint, or finds the one that the same call made before.
+    ///
+    /// # Errors
+    /// [`NotChanged`].
+    pub async fn create_endpoint(&self, create: CreateEndpoint) -> Change<Created> {
+        let wanted = Wanted { request_id: create.request_id.clone(), ..Wanted::default() };
+        self.change(wanted, |webhooks, now| webhooks.create(create, now)).await
+    }
+
+    /// All endpoints, oldest first, and the instant.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn endpoints(&self) -> Result<(Vec<Endpoint>, Timestamp)> {
+        let mut conn = self.readers.get().await?;
+        let now = self.clock.read(&conn).await?;
+        let rows: Vec<EndpointRow> = endpoints::table
+            .filter(endpoints::deleted_at.is_null())
+            .order((endpoints::created_at, endpoints::id))
+            .select(EndpointRow::as_select())
+            .load(&mut conn)
+            .await?;
+        Ok((rows.into_iter().map(Endpoint::try_from).collect::<Result<_>>()?, now))
+    }
+
+    /// Changes an endpoint. Where that enables it, what waits for it is due at once.
+    ///
+    /// # Errors
+    /// [`NotChanged`].
+    pub async fn update_endpoint(
+        &self,
+        id: EndpointId,
+        update: UpdateEndpoint,
+    ) -> Change<Endpoint> {
+        let enables = update.disabled == Some(false);
+        let change = self.change(Wanted::default(), move |webhooks, now| {
+            let endpoint = webhooks.endpoint(id)?;
+            endpoint.update(update, now);
+            Ok(endpoint.clone())
+        });
+        let changed = change.await?;
+        if enables {
+            self.hurry(id, changed.at).await?;
+        }
+        Ok(changed)
+    }
+
+    /// Disables an endpoint for a reason of creditd's own; false where it is disabled or deleted
+    /// already.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn disable_endpoint(&self, id: EndpointId, reason: &str) -> Result<bool> {
+        let reason = reason.to_owned();
+        let change = self.change(Wanted::default(), move |webhooks, now| {
+            Ok(webhooks.endpoint(id)?.disable(&reason, now))
+        });
+        match change.await {
+            Ok(changed) => Ok(changed.what),
+            Err(NotChanged::Refused(_)) => Ok(false),
+            Err(NotChanged::Store(error)) => Err(error),
+        }
+    }
+
+    /// Deletes an endpoint. What waits for it is seen no more; the sweeper removes it.
+    ///
+    /// # Errors
+    /// [`NotChanged`].
+    pub async fn delete_endpoint(&self, id: EndpointId) -> Change<()> {
+        let wanted = Wanted { id: Some(id), ..Wanted::default() };
+        self.change(wanted, move |webhooks, now| webhooks.delete(id, now)).await
+    }
+
+    /// Gives an endpoint another secret.
+    ///
+    /// # Errors
+    /// [`NotChanged`].
+    pub async fn rotate_secret(&self, id: EndpointId, fresh: Secret) -> Change<Endpoint> {
+        let change = self.change(Wanted::default(), move |webhooks, now| {
+            let endpoint = webhooks.endpoint(id)?;
+            endpoint.rotate(fresh, now)?;
+            Ok(endpoint.clone())
+        });
+        change.await
+    }
+
+    /// Makes what waits for an endpoint due.
+    async fn hurry(&self, id: EndpointId, now: Timestamp) -> Result<()> {
+        let waiting = deliveries::table
+            .filter(deliveries::endpoint_id.eq(id.0))
+            // Spelt out, so that the index of those that wait serves it.
+            .filter(sql::<Bool>("deliveries.status = 'pending'"))
+            .filter(deliveries::next_attempt_at.gt(now));
+        let due = deliveries::next_attempt_at.eq(Some(now));
+        let mut conn = self.readers.get().await?;
+        diesel::update(waiting).set(due).execute(&mut conn).await?;
+        Ok(())
+    }
+}
