@@ -110,10 +110,44 @@ impl Rules {
     }
 }
 
+/// Where and how webhooks are delivered.
+#[derive(Debug, Clone, Args)]
+pub struct Webhooks {
+    /// Deliver no webhooks; other replicas do, or nobody.
+    #[arg(long, env = "CREDITD_NO_WEBHOOKS")]
+    pub no_webhooks: bool,
+
+    /// Allow webhook endpoints at http:// URLs, too. For tests and networks of one's own: what is
+    /// sent can be read on its way.
+    #[arg(long, env = "CREDITD_WEBHOOK_ALLOW_HTTP")]
+    pub webhook_allow_http: bool,
+
+    /// Allow webhook endpoints at addresses of one's own networks, too: loopback, private,
+    /// link-local. For tests and intranets: whoever names an endpoint reaches what creditd reaches.
+    #[arg(long, env = "CREDITD_WEBHOOK_ALLOW_PRIVATE")]
+    pub webhook_allow_private: bool,
+
+    /// How long an endpoint may take to answer, such as "10s".
+    #[arg(long, env = "CREDITD_WEBHOOK_TIMEOUT", value_name = "DURATION",
+          value_parser = webhook_timeout, default_value = limits::WEBHOOK_TIMEOUT_DEFAULT)]
+    pub webhook_timeout: Duration,
+}
+
 fn window(text: &str) -> Result<Duration, String> {
+    duration(text, Duration::ZERO, limits::WINDOW_MAX)
+}
+
+fn webhook_timeout(text: &str) -> Result<Duration, String> {
+    duration(text, limits::WEBHOOK_TIMEOUT_MIN, limits::WEBHOOK_TIMEOUT_MAX)
+}
+
+fn duration(text: &str, least: Duration, most: Duration) -> Result<Duration, String> {
     let read = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if read > limits::WINDOW_MAX {
-        return Err(format!("must be at most {}", humantime::format_duration(limits::WINDOW_MAX)));
+    if read < least {
+        return Err(format!("must be at least {}", humantime::format_duration(least)));
+    }
+    if read > most {
+        return Err(format!("must be at most {}", humantime::format_duration(most)));
     }
     Ok(read)
 }
@@ -142,6 +176,10 @@ pub struct Serve {
     /// The rules' windows.
     #[command(flatten)]
     pub rules: Rules,
+
+    /// Where and how webhooks are delivered.
+    #[command(flatten)]
+    pub webhooks: Webhooks,
 
     /// How the engine and the readers are sized.
     #[command(flatten)]

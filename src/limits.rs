@@ -173,6 +173,38 @@ pub const LISTEN_PING_EVERY: Duration = Duration::from_secs(5);
 /// that vanished without a word would never be free.
 pub const KEEPALIVE_EVERY: Duration = Duration::from_secs(30);
 
+// --- Webhooks --------------------------------------------------------------------------------
+
+/// Attempts that one endpoint may have in flight on one replica: enough to tell a receiver that
+/// takes 10 ms of more than a thousand things a second, few enough that it is not overrun.
+pub const DELIVERIES_IN_FLIGHT: usize = 16;
+/// Connections over which webhooks are claimed and noted: while one waits for its commit, the other
+/// goes on.
+pub const DELIVERY_CONNECTIONS: usize = 2;
+/// How long an attempt may take, unless configured: receivers are to answer first and work then.
+pub const WEBHOOK_TIMEOUT_DEFAULT: &str = "10s";
+/// The shortest that can be configured: half of it is for the way there.
+pub const WEBHOOK_TIMEOUT_MIN: Duration = Duration::from_millis(100);
+/// The longest that can be configured: what a replica had in hand when it died waits as long.
+pub const WEBHOOK_TIMEOUT_MAX: Duration = Duration::from_secs(60);
+/// How much longer than an attempt its claim lasts: time to write down what came of it, while the
+/// database is well.
+pub const DELIVERY_CLAIM_MARGIN: Duration = Duration::from_secs(5);
+/// How often endpoints and what waits for them are looked at: other replicas leave no word.
+pub const DELIVERY_LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Shortest pause between two such looks: every batch leaves word, and one look serves many.
+pub const DELIVERY_LOOK_PAUSE: Duration = Duration::from_millis(20);
+/// Bytes of a response that are read, to use its connection again: what receivers say besides the
+/// status is nobody's, and not worth more.
+pub const DELIVERY_RESPONSE_BYTES: usize = 16 * 1024;
+/// Pause after the first failure; it doubles up to [`DELIVERY_PAUSE_MAX`].
+pub const DELIVERY_PAUSE_MIN: TimeDelta = TimeDelta::seconds(5);
+/// Longest pause between two attempts, whatever a receiver asks for: it is noticed within half a
+/// working day that it is well again.
+pub const DELIVERY_PAUSE_MAX: TimeDelta = TimeDelta::hours(4);
+/// How long an endpoint may fail without a success until it is disabled: a weekend.
+pub const ENDPOINT_FAILS_MAX: TimeDelta = TimeDelta::days(3);
+
 // --- The database ----------------------------------------------------------------------------
 
 /// Connections that reads share, unless configured.

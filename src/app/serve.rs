@@ -20,6 +20,7 @@ use crate::limits;
 use crate::rpc::{Answer, Health, Services};
 use crate::store::private::PrivateServer;
 use crate::store::{self, Address, Clock, Store, TestClock};
+use crate::tasks::delivery::{self, Delivery};
 use crate::tasks::{listener, sweeper};
 use crate::watch::{self, Hub};
 
@@ -38,8 +39,10 @@ pub struct Settings {
     pub readers: usize,
     /// How many may watch.
     pub watch: watch::Limits,
-    /// Where webhooks may go.
-    pub webhooks: UrlPolicy,
+    /// Where webhooks may go, and how.
+    pub webhooks: delivery::Settings,
+    /// Whether this replica delivers them.
+    pub delivers: bool,
 }
 
 impl From<&config::Serve> for Settings {
@@ -62,7 +65,14 @@ impl From<&config::Serve> for Settings {
                 watchers: count(config.sizing.watchers),
                 watched_customers: count(config.sizing.watched_customers),
             },
-            webhooks: UrlPolicy::default(),
+            webhooks: delivery::Settings {
+                policy: UrlPolicy {
+                    allow_http: config.webhooks.webhook_allow_http,
+                    allow_private: config.webhooks.webhook_allow_private,
+                },
+                timeout: config.webhooks.webhook_timeout,
+            },
+            delivers: !config.webhooks.no_webhooks,
         }
     }
 }
@@ -73,6 +83,8 @@ pub struct Service {
     pub engine: Arc<Engine>,
     /// Who watches whom, for tests that count them.
     pub hub: Arc<Hub>,
+    /// What was delivered, for tests that look at it.
+    pub delivered: Arc<delivery::Stats>,
     lanes: Lanes,
     closing: CancellationToken,
     /// Calls that have not been answered yet; streams have, once they have begun.
@@ -102,7 +114,7 @@ impl Service {
             Arc::clone(&engine),
             Arc::clone(&hub),
             closing.clone(),
-            settings.webhooks,
+            settings.webhooks.policy,
         );
         let health = Health::new(&store).await;
         let routes = services.routes(&health).map_err(|error| Error::Serve(error.to_string()))?;
@@ -119,6 +131,13 @@ impl Service {
             tokio::spawn(refresh),
             tokio::spawn(listen),
         ];
+        let delivered = Arc::new(delivery::Stats::default());
+        if settings.delivers {
+            let (store, counted) = (store.clone(), Arc::clone(&delivered));
+            let delivery = Delivery::new(store, settings.webhooks, counted, closing.clone())
+                .map_err(|error| Error::Serve(error.to_string()))?;
+            background.push(tokio::spawn(delivery.run(Arc::clone(engine.outbox()))));
+        }
         if settings.sweeper {
             let sweep = sweeper::run(store, Arc::clone(&engine), closing.clone());
             background.push(tokio::spawn(sweep));
@@ -137,7 +156,7 @@ impl Service {
                 closing.clone().cancelled_owned(),
             );
         let serving = tokio::spawn(server);
-        Ok(Self { engine, hub, lanes, closing, calls, serving, background })
+        Ok(Self { engine, hub, delivered, lanes, closing, calls, serving, background })
     }
 
     /// Takes nothing new, answers what is under way, tells the streams, empties the lanes, and ends;
@@ -171,6 +190,15 @@ impl Service {
             statements = totals.statements,
             retries = totals.retries,
             "engine totals"
+        );
+        let totals = self.delivered.snapshot();
+        tracing::info!(
+            attempts = totals.attempts,
+            delivered = totals.delivered,
+            failed = totals.failed,
+            parked = totals.parked,
+            disabled = totals.disabled,
+            "webhook totals"
         );
     }
 

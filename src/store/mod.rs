@@ -39,6 +39,7 @@ pub use self::error::{Error, Result};
 pub use self::grants::{GrantFilter, OwnedGrant};
 pub use self::ledger::{EntryFilter, ListedEntry};
 pub use self::listen::Listener;
+pub use self::notification::{Attempted, Claim, Claimed, Next, Waiting};
 pub use self::notification::{
     Changed, Delivery, DeliveryFilter, DeliveryStatus, NotChanged, NotSent,
 };
@@ -46,6 +47,7 @@ pub use self::postgres::Address;
 pub use self::summary::SummaryFilter;
 pub use self::usage::EventFilter;
 use crate::domain::time::Windows;
+use crate::limits;
 
 /// The readers' side of the database.
 #[derive(Clone)]
@@ -56,6 +58,9 @@ pub struct Store {
     exporting: Arc<Semaphore>,
     /// A connection for signs of life, so that slow reads do not look like a dead database.
     pulse: postgres::ReadPool,
+    /// Connections over which webhooks are claimed and noted, so that they and calls do not wait
+    /// for each other.
+    deliverers: postgres::ReadPool,
     clock: Clock,
     windows: Windows,
 }
@@ -67,9 +72,10 @@ impl Store {
     /// [`Error::Other`] where the pool cannot be made.
     pub fn new(address: Address, readers: usize, clock: Clock, windows: Windows) -> Result<Self> {
         let pulse = postgres::ReadPool::new(&address, 1)?;
+        let deliverers = postgres::ReadPool::new(&address, limits::DELIVERY_CONNECTIONS)?;
         let exporting = Arc::new(Semaphore::new((readers / 2).max(1)));
         let readers = postgres::ReadPool::new(&address, readers)?;
-        Ok(Self { address, readers, exporting, pulse, clock, windows })
+        Ok(Self { address, readers, exporting, pulse, deliverers, clock, windows })
     }
 
     /// Where `now` comes from.

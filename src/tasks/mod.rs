@@ -1,4 +1,5 @@
 //! FLOOR 4: what goes on in the background.
 
+pub mod delivery;
 pub mod listener;
 pub mod sweeper;

@@ -19,6 +19,7 @@ pub mod say;
 pub mod wait;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use creditd::app::{Service, Settings};
@@ -30,6 +31,7 @@ use creditd::pb::credit_service_client::CreditServiceClient;
 use creditd::pb::test_clock_service_client::TestClockServiceClient;
 use creditd::pb::usage_service_client::UsageServiceClient;
 use creditd::store::{Address, Clock, TestClock, audit};
+use creditd::tasks::delivery;
 use creditd::watch::{self, Counts};
 use tokio::net::TcpListener;
 use tonic::transport::{Channel, Endpoint};
@@ -49,12 +51,13 @@ pub struct Options {
     pub sizes: Sizes,
     pub watch: watch::Limits,
     pub windows: Windows,
-    pub webhooks: UrlPolicy,
+    pub webhooks: delivery::Settings,
+    pub delivers: bool,
 }
 
 impl Default for Options {
-    /// A test clock at [`t0`], no sweeper, webhooks to anywhere, sizes and windows as they are by
-    /// default.
+    /// A test clock at [`t0`], no sweeper, sizes and windows as they are by default, webhooks to
+    /// wherever a test listens.
     fn default() -> Self {
         Self {
             clock: Clock::Test(TestClock::new(t0())),
@@ -69,7 +72,11 @@ impl Default for Options {
                 max_event_age: TimeDelta::days(35),
                 late_usage: TimeDelta::hours(72),
             },
-            webhooks: UrlPolicy { allow_http: true, allow_private: true },
+            webhooks: delivery::Settings {
+                policy: UrlPolicy { allow_http: true, allow_private: true },
+                timeout: Duration::from_secs(1),
+            },
+            delivers: true,
         }
     }
 }
@@ -94,6 +101,7 @@ impl Options {
             readers: 4,
             watch: self.watch,
             webhooks: self.webhooks,
+            delivers: self.delivers,
         }
     }
 }
@@ -125,6 +133,11 @@ impl Server {
     /// How many watch on it.
     pub fn watching(&self) -> Counts {
         self.service.hub.counts()
+    }
+
+    /// What it has delivered.
+    pub fn delivered(&self) -> delivery::Snapshot {
+        self.service.delivered.snapshot()
     }
 
     /// The way into its lanes, past the wire.
