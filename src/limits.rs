@@ -106,6 +106,16 @@ pub const OLD_SECRETS_MAX: usize = 5;
 /// How long a secret signs on after another has taken its place: a receiver changes over within a
 /// working day, and a secret that got lost is soon worth nothing.
 pub const OLD_SECRET_SIGNS_FOR: TimeDelta = TimeDelta::hours(24);
+/// Segments that one customer may be in.
+pub const SEGMENTS_MAX: usize = 50;
+/// Characters of a customer's name: a heading's worth, with room for the longest legal names.
+pub const NAME_CHARS_MAX: usize = 1_000;
+/// Profiles in one UpsertCustomers request: a transaction of some ten milliseconds.
+pub const PROFILES_MAX: usize = 1_000;
+/// Customers that a campaign may name one by one: more of them are a segment.
+pub const CAMPAIGN_CUSTOMERS_MAX: usize = 10_000;
+/// Customers who were refused a campaign's grant, that the campaign shows: enough to see the pattern.
+pub const CAMPAIGN_REJECTIONS_SHOWN: i32 = 100;
 
 // --- The engine ------------------------------------------------------------------------------
 
@@ -261,6 +271,17 @@ pub const SWEEP_SLEEP_MAX: Duration = Duration::from_secs(30);
 pub const NOTES_BYTES_PER_GRANT: usize = 400;
 /// Shortest sleep of the sweeper: a pass that left work behind does not spin.
 pub const SWEEP_SLEEP_MIN: Duration = Duration::from_millis(50);
+/// Customers to whom a campaign's run comes at a time, before others have their turn: a batch for the
+/// lanes, and so little beside their room for streams that imports find some, too.
+pub const CAMPAIGN_STRETCH: i64 = 1_000;
+/// How long a replica that has taken customers of a run has them to itself: many times what they
+/// take, and little to wait where it has died. One that takes longer loses nothing but its work,
+/// which the next one finds done.
+pub const CAMPAIGN_LEASE: Duration = Duration::from_secs(5);
+/// How often a replica with nothing to do looks for runs: those that another has left behind.
+pub const CAMPAIGN_LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How often a WatchCampaign stream looks at its campaign: for a progress bar, and one small read.
+pub const CAMPAIGN_WATCH_EVERY: Duration = Duration::from_millis(250);
 /// Differences that the audit lists of one rule: enough to see the pattern.
 pub const AUDIT_DIFFERENCES_MAX: u32 = 1_000;
 /// How often health asks the database.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -21,7 +22,7 @@ use crate::rpc::{Answer, Health, Services};
 use crate::store::private::PrivateServer;
 use crate::store::{self, Address, Clock, Store, TestClock};
 use crate::tasks::delivery::{self, Delivery};
-use crate::tasks::{listener, sweeper};
+use crate::tasks::{campaigns, listener, sweeper};
 use crate::watch::{self, Hub};
 
 /// What of the configuration the service itself needs, besides a database and a listener.
@@ -109,10 +110,12 @@ impl Service {
         let engine = Arc::new(engine);
         let closing = CancellationToken::new();
         let hub = Arc::new(Hub::new(settings.watch));
+        let campaigns = Arc::new(Notify::new());
         let services = Services::new(
             store.clone(),
             Arc::clone(&engine),
             Arc::clone(&hub),
+            Arc::clone(&campaigns),
             closing.clone(),
             settings.webhooks.policy,
         );
@@ -126,10 +129,12 @@ impl Service {
             closing.clone(),
         );
         let listen = listener::run(store.clone(), Arc::clone(&hub), closing.clone());
+        let run = campaigns::run(store.clone(), Arc::clone(&engine), campaigns, closing.clone());
         let mut background = vec![
             tokio::spawn(health.follow(store.clone(), closing.clone())),
             tokio::spawn(refresh),
             tokio::spawn(listen),
+            tokio::spawn(run),
         ];
         let delivered = Arc::new(delivery::Stats::default());
         if settings.delivers {

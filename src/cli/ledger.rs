@@ -117,6 +117,9 @@ fn cause(entry: &LedgerEntry) -> String {
     if !entry.hold_id.is_empty() {
         causes.push(format!("hold {}", entry.hold_id));
     }
+    if !entry.campaign_id.is_empty() {
+        causes.push(format!("campaign {}", entry.campaign_id));
+    }
     if !entry.import_id.is_empty() {
         causes.push(format!("import {}", entry.import_id));
     }

@@ -70,7 +70,7 @@ pub enum Command {
     #[command(after_long_help = watch::EXAMPLES)]
     Watch(watch::Args),
 
-    /// Void what remains of all grants of one import.
+    /// Void what remains of all grants of one import or campaign.
     ///
     /// What was consumed stays as it is. Grants that are voided, exhausted or expired already are
     /// skipped, so that a command that was cut short can be repeated.

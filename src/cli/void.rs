@@ -11,14 +11,14 @@ use crate::pb::{GrantType, VoidGrantsRequest, VoidGrantsResponse, VoidedAmount};
 pub const EXAMPLES: &str = "\
 Examples:
   creditd void --import-id march-bonus --reason 'sent to the wrong segment'
-  creditd grants list --import-id march-bonus    shows them before, and after";
+  creditd grants list --import-id march-bonus    shows them before, and after
+  creditd void --campaign spring --reason 'the wrong amount'";
 
 /// Which grants to void, and why.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
-    /// The import whose grants to void.
-    #[arg(long, value_name = "ID")]
-    import_id: String,
+    #[command(flatten)]
+    made_by: MadeBy,
     /// Why, for the ledger: at most 1,000 characters.
     #[arg(long, value_name = "TEXT")]
     reason: String,
@@ -28,8 +28,29 @@ pub struct Args {
     output: Output,
 }
 
+/// What made the grants.
+#[derive(clap::Args, Clone, Debug)]
+#[group(required = true, multiple = false)]
+struct MadeBy {
+    /// The import whose grants to void.
+    #[arg(long, value_name = "ID")]
+    import_id: Option<String>,
+    /// The campaign whose grants to void.
+    #[arg(long, alias = "campaign-id", value_name = "ID")]
+    campaign: Option<String>,
+}
+
 pub(super) async fn run(args: Args) -> Result<(), Error> {
-    let request = VoidGrantsRequest { import_id: args.import_id.clone(), reason: args.reason };
+    let MadeBy { import_id, campaign } = args.made_by;
+    let made_by = match (&import_id, &campaign) {
+        (Some(id), _) => format!("import {id}"),
+        (None, id) => format!("campaign {}", id.as_deref().unwrap_or_default()),
+    };
+    let request = VoidGrantsRequest {
+        import_id: import_id.unwrap_or_default(),
+        campaign_id: campaign.unwrap_or_default(),
+        reason: args.reason,
+    };
     let mut client = args.endpoint.credits().await?;
     let mut totals = VoidGrantsResponse::default();
     let mut progress = client.void_grants(request).await?.into_inner();
@@ -49,7 +70,7 @@ pub(super) async fn run(args: Args) -> Result<(), Error> {
         note(&format!("{}, then it was cut short: repeat the command", counts(&totals)));
     }
     ended?;
-    args.output.answer(&totals, |totals| Ok(told(&args.import_id, totals)))
+    args.output.answer(&totals, |totals| Ok(told(&made_by, totals)))
 }
 
 /// Turns on standard error, if that is a terminal.
@@ -66,9 +87,9 @@ fn touched(totals: &VoidGrantsResponse) -> bool {
     totals.voided > 0 || totals.skipped > 0
 }
 
-fn told(import_id: &str, totals: &VoidGrantsResponse) -> String {
+fn told(made_by: &str, totals: &VoidGrantsResponse) -> String {
     if !touched(totals) {
-        return format!("import {import_id} has no grants: nothing was voided\n");
+        return format!("{made_by} has no grants: nothing was voided\n");
     }
     let mut told = format!("{}\n", counts(totals));
     for amount in &totals.amounts {

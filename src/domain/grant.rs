@@ -7,7 +7,7 @@ use super::amount::{Amount, AmountError};
 use super::currency::Currency;
 use super::figures::Figures;
 use super::hold::DueRelease;
-use super::ids::{GrantId, Metric};
+use super::ids::{CampaignId, GrantId, Metric};
 use super::import::ImportRow;
 use super::notification::Warned;
 use super::time::{Timestamp, Windows};
@@ -192,6 +192,8 @@ pub struct Grant {
     pub created_by: Arc<str>,
     /// The row of an import that made it.
     pub import: Option<ImportRow>,
+    /// The campaign that made it.
+    pub campaign: Option<CampaignId>,
     /// Set once it was voided.
     pub voided: Option<Voided>,
     /// The warnings of its end that were sent.

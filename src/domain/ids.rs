@@ -100,6 +100,10 @@ caller_ids! {
     InvoiceId;
     /// A hold's id, unique per customer.
     HoldId;
+    /// A campaign's key, unique among all campaigns.
+    CampaignId;
+    /// A segment's name.
+    Segment;
 }
 
 impl From<HoldId> for EventId {
@@ -114,6 +118,17 @@ impl ImportId {
     const NAMESPACE: Uuid = Uuid::from_u128(0x6372_6564_6974_6400_8000_696d_706f_7274);
 
     /// What the rows of the import are kept under: short, whatever the id is.
+    #[must_use]
+    pub fn key(&self) -> Uuid {
+        Uuid::new_v5(&Self::NAMESPACE, self.0.as_bytes())
+    }
+}
+
+impl CampaignId {
+    /// Namespace of the campaigns' keys (UUIDv5, RFC 9562). Never to be changed.
+    const NAMESPACE: Uuid = Uuid::from_u128(0x6372_6564_6974_6400_8000_6361_6d70_6169);
+
+    /// What the campaign's grants are kept under: short, whatever the id is.
     #[must_use]
     pub fn key(&self) -> Uuid {
         Uuid::new_v5(&Self::NAMESPACE, self.0.as_bytes())

@@ -24,6 +24,9 @@ pub enum Refusal {
     /// The row of the import made another grant.
     #[error("this row of the import was created before, with other content")]
     ImportRowReused,
+    /// The campaign's id was used with another payload.
+    #[error("the campaign id was used before, with another payload")]
+    CampaignIdReused,
     /// The event id was used with another payload.
     #[error("the event id was used before, with another payload")]
     EventIdReused,

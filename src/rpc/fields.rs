@@ -21,6 +21,11 @@ impl Fields {
         self.0.push((field.into(), rule.to_string()));
     }
 
+    /// Notes the faults of a message that is in this field.
+    pub(super) fn within(&mut self, field: &str, inner: Self) {
+        self.0.extend(inner.0.into_iter().map(|(of, rule)| (format!("{field}.{of}"), rule)));
+    }
+
     /// The value, or None and a fault.
     pub(super) fn take<T, E: Display>(&mut self, field: &str, read: Result<T, E>) -> Option<T> {
         read.map_err(|rule| self.fault(field, rule)).ok()

@@ -4,7 +4,9 @@ use super::fields::Fields;
 use super::{convert, parse};
 use crate::domain::entry::EntryType;
 use crate::domain::grant::Status;
-use crate::domain::ids::{Customer, EventId, GrantId, HoldId, ImportId, InvoiceId, Metric};
+use crate::domain::ids::{
+    CampaignId, Customer, EventId, GrantId, HoldId, ImportId, InvoiceId, Metric,
+};
 use crate::store::export::{LedgerFilter, ReportFilter};
 use crate::store::{EntryFilter, GrantFilter};
 use crate::{limits, pb};
@@ -19,6 +21,7 @@ pub(super) fn grants(fields: &mut Fields, request: &pb::ListGrantsRequest) -> Gr
         currency: fields.take_optional("currency", &request.currency, parse::currency),
         metric: fields.take_optional("metric", &request.metric, Metric::parse),
         import_id: fields.take_optional("import_id", &request.import_id, ImportId::parse),
+        campaign_id: fields.take_optional("campaign_id", &request.campaign_id, CampaignId::parse),
         expires_before: fields.time("expires_before", request.expires_before.as_ref()),
         created_after,
         created_before,
@@ -33,6 +36,7 @@ pub(super) fn report(fields: &mut Fields, request: &pb::ExportCreditReportReques
         monetary: monetary(fields, request.r#type),
         statuses: statuses(fields, &request.statuses),
         import_id: fields.take_optional("import_id", &request.import_id, ImportId::parse),
+        campaign_id: fields.take_optional("campaign_id", &request.campaign_id, CampaignId::parse),
         created_after,
         created_before,
     }

@@ -11,7 +11,9 @@ use tonic_health::server::{HealthReporter, HealthService};
 
 use super::Services;
 use crate::limits;
+use crate::pb::campaign_service_server::CampaignServiceServer;
 use crate::pb::credit_service_server::CreditServiceServer;
+use crate::pb::customer_service_server::CustomerServiceServer;
 use crate::pb::notification_service_server::NotificationServiceServer;
 use crate::pb::test_clock_service_server::TestClockServiceServer;
 use crate::pb::usage_service_server::UsageServiceServer;
@@ -31,6 +33,8 @@ impl Health {
             "",
             CreditServiceServer::<Services>::NAME,
             UsageServiceServer::<Services>::NAME,
+            CustomerServiceServer::<Services>::NAME,
+            CampaignServiceServer::<Services>::NAME,
             NotificationServiceServer::<Services>::NAME,
         ];
         if matches!(store.clock(), Clock::Test(_)) {

@@ -3,8 +3,10 @@
 
 mod answers;
 mod balance;
+mod campaign;
 mod convert;
 mod credit;
+mod customer;
 mod deadline;
 mod due;
 mod export;
@@ -29,6 +31,7 @@ mod watch;
 
 use std::sync::Arc;
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic::service::{Routes, RoutesBuilder};
@@ -40,7 +43,9 @@ use crate::domain::url_policy::UrlPolicy;
 use crate::engine::Engine;
 use crate::limits;
 use crate::pb;
+use crate::pb::campaign_service_server::CampaignServiceServer;
 use crate::pb::credit_service_server::CreditServiceServer;
+use crate::pb::customer_service_server::CustomerServiceServer;
 use crate::pb::notification_service_server::NotificationServiceServer;
 use crate::pb::test_clock_service_server::TestClockServiceServer;
 use crate::pb::usage_service_server::UsageServiceServer;
@@ -53,23 +58,27 @@ pub struct Services {
     store: Store,
     engine: Arc<Engine>,
     hub: Arc<Hub>,
+    /// Wakes who carries out campaigns.
+    campaigns: Arc<Notify>,
     closing: CancellationToken,
     webhooks: UrlPolicy,
     actor: Arc<str>,
 }
 
 impl Services {
-    /// Services on this store, engine and hub; webhooks go where the policy allows. When `closing`
-    /// is cancelled, streams take nothing new.
+    /// Services on this store, engine and hub. `campaigns` is notified of runs to carry out; webhooks
+    /// go where the policy allows. When `closing` is cancelled, streams take nothing new.
     #[must_use]
     pub fn new(
         store: Store,
         engine: Arc<Engine>,
         hub: Arc<Hub>,
+        campaigns: Arc<Notify>,
         closing: CancellationToken,
         webhooks: UrlPolicy,
     ) -> Self {
-        Self { store, engine, hub, closing, webhooks, actor: ACTOR_ANONYMOUS.into() }
+        let actor = ACTOR_ANONYMOUS.into();
+        Self { store, engine, hub, campaigns, closing, webhooks, actor }
     }
 
     /// All services, with health and reflection (v1 and v1alpha).
@@ -86,6 +95,18 @@ impl Services {
         );
         routes.add_service(
             UsageServiceServer::new(self.clone())
+                .accept_compressed(Gzip)
+                .send_compressed(Gzip)
+                .max_decoding_message_size(limits::MESSAGE_BYTES_MAX),
+        );
+        routes.add_service(
+            CustomerServiceServer::new(self.clone())
+                .accept_compressed(Gzip)
+                .send_compressed(Gzip)
+                .max_decoding_message_size(limits::MESSAGE_BYTES_MAX),
+        );
+        routes.add_service(
+            CampaignServiceServer::new(self.clone())
                 .accept_compressed(Gzip)
                 .send_compressed(Gzip)
                 .max_decoding_message_size(limits::MESSAGE_BYTES_MAX),

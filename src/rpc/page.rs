@@ -30,6 +30,15 @@ impl Key for i64 {
     }
 }
 
+impl Key for String {
+    fn write(&self) -> String {
+        self.clone()
+    }
+    fn read(text: &str) -> Option<Self> {
+        EventId::parse(text).is_ok().then(|| text.to_owned())
+    }
+}
+
 impl Key for (Timestamp, String) {
     fn write(&self) -> String {
         format!("{}:{}", self.0.timestamp_micros(), self.1)

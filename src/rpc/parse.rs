@@ -1,5 +1,6 @@
 //! Requests into commands: parsed at the door, so that behind it nothing has to be doubted.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tonic::Status;
@@ -12,7 +13,7 @@ use crate::domain::command::{
 };
 use crate::domain::currency::Currency;
 use crate::domain::grant::{Category, Notes, Priority, Scope};
-use crate::domain::ids::{Customer, EventId, GrantId, InvoiceId, Metric, RequestId};
+use crate::domain::ids::{CampaignId, Customer, EventId, GrantId, InvoiceId, Metric, RequestId};
 use crate::domain::import::ImportRow;
 use crate::domain::usage::Uncovered;
 use crate::{limits, pb};
@@ -23,6 +24,25 @@ const PRIORITY_RULE: &str = "must be from 0 to 100";
 /// A currency's code.
 pub(super) fn currency(code: &str) -> Result<Currency, &'static str> {
     Currency::from_code(code).ok_or(CURRENCY_RULE)
+}
+
+/// Customers to be named in `customer_ids`: 1 to so many, each once.
+pub(super) fn customers(fields: &mut Fields, ids: &[String], most: usize) -> Vec<Customer> {
+    if ids.is_empty() || ids.len() > most {
+        fields.fault("customer_ids", format_args!("must be 1 to {most}"));
+        return Vec::new();
+    }
+    let mut customers = Vec::with_capacity(ids.len());
+    let mut named = HashSet::with_capacity(ids.len());
+    for (index, id) in ids.iter().enumerate() {
+        let field = format!("customer_ids[{index}]");
+        let Some(customer) = fields.take(&field, Customer::parse(id)) else { continue };
+        if !named.insert(customer.key) {
+            fields.fault(field, "must be named only once");
+        }
+        customers.push(customer);
+    }
+    customers
 }
 
 /// A request to make a grant.
@@ -51,7 +71,29 @@ pub(super) fn import_row(
     new_grant(fields, request, Some(Key::Import(row)), actor)
 }
 
-/// A grant's terms; `key` is None where its fault is noted already.
+/// The template of a campaign; None where it has faults.
+pub(super) fn template(
+    fields: &mut Fields,
+    request: pb::CreateGrantRequest,
+    campaign_id: Option<CampaignId>,
+) -> Option<CreateGrant> {
+    let mut inner = Fields::default();
+    for (field, text) in
+        [("request_id", &request.request_id), ("customer_id", &request.customer_id)]
+    {
+        if !text.is_empty() {
+            inner.fault(field, "must be empty in a campaign: it differs from grant to grant");
+        }
+    }
+    if request.validate_only {
+        inner.fault("validate_only", "must not be set in a campaign: the request has its own");
+    }
+    let template = terms(&mut inner, request, campaign_id.map(Key::Campaign));
+    fields.within("template", inner);
+    template
+}
+
+/// A grant for a customer; `key` is None where its fault is noted already.
 fn new_grant(
     mut fields: Fields,
     request: pb::CreateGrantRequest,
@@ -59,11 +101,24 @@ fn new_grant(
     actor: &Arc<str>,
 ) -> Result<Command, Status> {
     let customer = fields.take("customer_id", Customer::parse(&request.customer_id));
-    let scope = scope(&mut fields, &request);
+    let create = terms(&mut fields, request, key);
+    let (Some(customer), Some(create)) = (customer, create) else { return Err(fields.refuse()) };
+    fields.check()?;
+    let action = Action::CreateGrant(Box::new(create));
+    Ok(Command { customer, actor: Arc::clone(actor), action })
+}
+
+/// A grant's terms; None where one of them, or the key, is missing.
+fn terms(
+    fields: &mut Fields,
+    request: pb::CreateGrantRequest,
+    key: Option<Key>,
+) -> Option<CreateGrant> {
+    let scope = scope(fields, &request);
     // Without a scope the decimals are not known; any amount of units is then looked at.
     let decimals = scope.as_ref().map_or(SCALE, Scope::decimals);
     let amount = fields.take("amount", Amount::parse_positive(&request.amount, decimals));
-    let category = category(&mut fields, request.category);
+    let category = category(fields, request.category);
     let priority = match request.priority {
         None => category.map(Priority::of_category),
         Some(number) => fields.take("priority", Priority::new(number).ok_or(PRIORITY_RULE)),
@@ -77,25 +132,17 @@ fn new_grant(
     }
     fields.text("description", &request.description, limits::DESCRIPTION_CHARS_MAX);
     fields.metadata(&request.metadata);
-    let (Some(key), Some(customer), Some(scope), Some(amount), Some(category), Some(priority)) =
-        (key, customer, scope, amount, category, priority)
-    else {
-        return Err(fields.refuse());
-    };
-    fields.check()?;
-    let create = CreateGrant {
-        key,
+    Some(CreateGrant {
+        key: key?,
         grant_id: GrantId::fresh(),
-        scope,
-        amount,
-        priority,
-        category,
+        scope: scope?,
+        amount: amount?,
+        priority: priority?,
+        category: category?,
         effective_at,
         expires_at,
         notes: Notes { description: request.description, metadata: request.metadata },
-    };
-    let action = Action::CreateGrant(Box::new(create));
-    Ok(Command { customer, actor: Arc::clone(actor), action })
+    })
 }
 
 /// What the grant is to pay for: type, currency and metrics, which must agree.

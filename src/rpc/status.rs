@@ -8,6 +8,7 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 use uuid::Uuid;
 
 use crate::domain::amount::AmountError;
+use crate::domain::campaign::Rejection;
 use crate::domain::command::Outcome;
 use crate::domain::hold::Ending;
 use crate::domain::ids::{DeliveryId, EndpointId, GrantId};
@@ -149,6 +150,18 @@ pub(super) fn of_not_changed(not: store::NotChanged) -> Status {
     }
 }
 
+/// NOT_FOUND for a campaign.
+pub(super) fn no_campaign(campaign_id: &str) -> Status {
+    let reason = ErrorReason::CampaignNotFound;
+    not_found(reason, "credits.v1.Campaign", campaign_id, "no such campaign")
+}
+
+/// NOT_FOUND for a profile.
+pub(super) fn no_customer(customer_id: &str) -> Status {
+    let reason = ErrorReason::CustomerNotFound;
+    not_found(reason, "credits.v1.Customer", customer_id, "the customer has no profile")
+}
+
 /// FAILED_PRECONDITION for a test clock told to go back.
 pub(super) fn clock_backwards(now: Timestamp) -> Status {
     with_metadata(
@@ -228,6 +241,9 @@ pub(super) fn of_refusal(refusal: Refusal) -> Status {
         Refusal::RequestIdReused | Refusal::ImportRowReused => {
             status(Code::AlreadyExists, message, ErrorReason::RequestIdReused)
         }
+        Refusal::CampaignIdReused => {
+            status(Code::AlreadyExists, message, ErrorReason::CampaignIdReused)
+        }
         Refusal::EventIdReused => status(Code::AlreadyExists, message, ErrorReason::EventIdReused),
         Refusal::InvoiceAlreadyApplied => {
             status(Code::AlreadyExists, message, ErrorReason::InvoiceAlreadyApplied)
@@ -263,6 +279,17 @@ pub(super) fn of_refusal(refusal: Refusal) -> Status {
             status(Code::FailedPrecondition, message, ErrorReason::TimestampOutOfWindow)
         }
         Refusal::Arithmetic(error) => unexpected(&error),
+    }
+}
+
+/// Why a customer was refused a campaign's grant, as CreateGrant would have said it.
+pub(super) fn of_rejection(rejection: Rejection) -> Status {
+    match rejection {
+        Rejection::ExpiryPassed => invalid_field("expires_at", "must be after now"),
+        Rejection::TooManyOpenGrants => {
+            of_refusal(Refusal::TooManyOpenGrants { limit: limits::OPEN_GRANTS_MAX })
+        }
+        Rejection::Internal(id) => internal(id),
     }
 }
 
@@ -349,7 +376,7 @@ pub(super) fn within(bytes: &mut usize, status: &Status) -> tonic_types::Status 
 }
 
 /// A status as it is carried inside a message: google.rpc.Status.
-fn as_message(status: &Status) -> tonic_types::Status {
+pub(super) fn as_message(status: &Status) -> tonic_types::Status {
     let decoded = prost::Message::decode(status.details());
     decoded.unwrap_or_else(|_| tonic_types::Status {
         code: i32::from(status.code()),

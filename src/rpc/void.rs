@@ -1,4 +1,4 @@
-//! VoidGrants: what an import made, taken back.
+//! VoidGrants: what an import or a campaign made, taken back.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::domain::amount::Amount;
 use crate::domain::command::{Action, Command, Outcome, VoidGrant};
 use crate::domain::currency::Currency;
 use crate::domain::grant::{Scope, Status as GrantStatus};
-use crate::domain::ids::ImportId;
+use crate::domain::ids::{CampaignId, ImportId};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::engine::{Failure, Reply};
@@ -30,13 +30,18 @@ pub(super) fn serve(
     request: &pb::VoidGrantsRequest,
 ) -> Result<Progress, Status> {
     let mut fields = Fields::default();
-    let import_id = fields.take("import_id", ImportId::parse(&request.import_id));
+    let import_id = fields.take_optional("import_id", &request.import_id, ImportId::parse);
+    let campaign_id = fields.take_optional("campaign_id", &request.campaign_id, CampaignId::parse);
+    match (request.import_id.is_empty(), request.campaign_id.is_empty()) {
+        (true, true) => fields.fault("import_id", "is required, unless campaign_id is given"),
+        (false, false) => fields.fault("campaign_id", "must be empty where import_id is given"),
+        _ => {}
+    }
     fields.reason(&request.reason);
-    let Some(import_id) = import_id else { return Err(fields.refuse()) };
     fields.check()?;
     let undoing = Undoing {
         services,
-        filter: GrantFilter { import_id: Some(import_id), ..GrantFilter::default() },
+        filter: GrantFilter { import_id, campaign_id, ..GrantFilter::default() },
         reason: request.reason.as_str().into(),
         after: None,
         totals: Totals::default(),

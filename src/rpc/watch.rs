@@ -1,6 +1,5 @@
 //! WatchBalance: a subscription of the hub, as a stream.
 
-use std::collections::HashSet;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use tokio::time::timeout;
 use tonic::Status;
 
 use super::fields::Fields;
-use super::{convert, status};
+use super::{convert, parse, status};
 use crate::domain::ids::Customer;
 use crate::watch::{Hub, Subscription};
 use crate::{limits, pb};
@@ -44,22 +43,9 @@ async fn next(
 }
 
 fn customers(request: &pb::WatchBalanceRequest) -> Result<Vec<Customer>, Status> {
-    let ids = &request.customer_ids;
-    if ids.is_empty() || ids.len() > limits::WATCH_CUSTOMERS_MAX {
-        let most = limits::WATCH_CUSTOMERS_MAX;
-        return Err(status::invalid_field("customer_ids", &format!("must be 1 to {most}")));
-    }
     let mut fields = Fields::default();
-    let mut customers = Vec::with_capacity(ids.len());
-    let mut named = HashSet::with_capacity(ids.len());
-    for (index, id) in ids.iter().enumerate() {
-        let field = format!("customer_ids[{index}]");
-        let Some(customer) = fields.take(&field, Customer::parse(id)) else { continue };
-        if !named.insert(customer.key) {
-            fields.fault(field, "must be named only once");
-        }
-        customers.push(customer);
-    }
+    let customers =
+        parse::customers(&mut fields, &request.customer_ids, limits::WATCH_CUSTOMERS_MAX);
     fields.check()?;
     Ok(customers)
 }

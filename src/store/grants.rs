@@ -13,7 +13,7 @@ use super::rows::{GrantRow, due_release};
 use super::schema::{customers, grants};
 use crate::domain::currency::Currency;
 use crate::domain::grant::{Grant, Status};
-use crate::domain::ids::{Customer, GrantId, ImportId, Metric};
+use crate::domain::ids::{CampaignId, Customer, GrantId, ImportId, Metric};
 use crate::domain::time::Timestamp;
 
 /// A grant, whose it is, and the instant at which it looks like this.
@@ -42,6 +42,8 @@ pub struct GrantFilter {
     pub metric: Option<Metric>,
     /// Made by this import.
     pub import_id: Option<ImportId>,
+    /// Made by this campaign.
+    pub campaign_id: Option<CampaignId>,
     /// Expiring before, exclusive.
     pub expires_before: Option<Timestamp>,
     /// Created from, inclusive.
@@ -148,6 +150,9 @@ impl Store {
         }
         if let Some(import_id) = &filter.import_id {
             query = query.filter(grants::import_id.eq(import_id.as_str().to_owned()));
+        }
+        if let Some(campaign_id) = &filter.campaign_id {
+            query = query.filter(grants::campaign_id.eq(campaign_id.as_str().to_owned()));
         }
         if let Some(before) = filter.expires_before {
             query = query.filter(grants::expires_at.lt(before));

@@ -15,7 +15,7 @@ use super::schema::{ledger_entries, usage_events};
 use super::statement::Statement;
 use crate::domain::currency::Currency;
 use crate::domain::entry::{Entry, EntryType};
-use crate::domain::ids::{Customer, EventId, GrantId, HoldId, InvoiceId};
+use crate::domain::ids::{CampaignId, Customer, EventId, GrantId, HoldId, InvoiceId};
 use crate::domain::import::ImportRow;
 use crate::domain::time::Timestamp;
 
@@ -49,13 +49,16 @@ pub struct ListedEntry {
     pub currency: Option<Currency>,
     /// The row of an import that made the grant, and so this entry.
     pub import: Option<ImportRow>,
+    /// The campaign that did.
+    pub campaign: Option<CampaignId>,
 }
 
 impl ListedEntry {
     /// An entry and its grant's terms.
-    pub(super) fn new(entry: Entry, (currency, import): Terms) -> Self {
-        let import = import.filter(|_| entry.kind == EntryType::Granted);
-        Self { entry, currency, import }
+    pub(super) fn new(entry: Entry, (currency, import, campaign): Terms) -> Self {
+        let made = entry.kind == EntryType::Granted;
+        let (import, campaign) = (import.filter(|_| made), campaign.filter(|_| made));
+        Self { entry, currency, import, campaign }
     }
 }
 
@@ -144,12 +147,12 @@ async fn sequences_of(
 }
 
 /// What an entry shows of its grant.
-pub(super) type Terms = (Option<Currency>, Option<ImportRow>);
+pub(super) type Terms = (Option<Currency>, Option<ImportRow>, Option<CampaignId>);
 
-type TermsSqlType = (SqlUuid, Nullable<Text>, Nullable<Text>, Nullable<BigInt>);
-type TermsRow = (Uuid, Option<String>, Option<String>, Option<i64>);
+type TermsSqlType = (SqlUuid, Nullable<Text>, Nullable<Text>, Nullable<BigInt>, Nullable<Text>);
+type TermsRow = (Uuid, Option<String>, Option<String>, Option<i64>, Option<String>);
 
-/// Currency and import of grants, where they have one, by the customers' keys and their ids: a
+/// Currency, import and campaign of grants, where they have one, by the customers' keys and their ids: a
 /// look-up of its own for each of them, because a join may be planned as a walk over all grants of
 /// a customer for each entry.
 pub(super) async fn terms(
@@ -158,16 +161,16 @@ pub(super) async fn terms(
 ) -> Result<HashMap<Uuid, Terms>> {
     let (customers, ids): (Vec<Uuid>, Vec<Uuid>) = grants.into_iter().unzip();
     let statement = Statement::<GrantTerms, TermsSqlType, _>::new(
-        "SELECT g.id, g.currency, g.import_id, g.import_row FROM unnest(",
+        "SELECT g.id, g.currency, g.import_id, g.import_row, g.campaign_id FROM unnest(",
         (customers.into_sql::<Array<SqlUuid>>(), ids.into_sql::<Array<SqlUuid>>()),
         ") AS x(customer_id, id) CROSS JOIN LATERAL (SELECT * FROM grants \
          WHERE customer_id = x.customer_id AND id = x.id LIMIT 1) g \
-         WHERE g.currency IS NOT NULL OR g.import_id IS NOT NULL",
+         WHERE num_nonnulls(g.currency, g.import_id, g.campaign_id) > 0",
     );
     let found: Vec<TermsRow> = statement.load(&mut conn).await?;
-    let read = found.into_iter().map(|(id, code, import_id, row)| {
+    let read = found.into_iter().map(|(id, code, import_id, row, campaign_id)| {
         let currency = code.as_deref().map(currency_of).transpose()?;
-        Ok((id, (currency, import(import_id, row))))
+        Ok((id, (currency, import(import_id, row), campaign_id.map(CampaignId::stored))))
     });
     read.collect()
 }

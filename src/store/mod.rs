@@ -6,6 +6,7 @@
 mod account;
 pub mod audit;
 pub mod batch;
+mod campaigns;
 mod changes;
 pub mod clock;
 mod connection;
@@ -19,6 +20,7 @@ mod notification;
 mod past;
 pub mod postgres;
 pub mod private;
+mod profiles;
 mod promises;
 mod rows;
 mod schema;
@@ -28,6 +30,7 @@ mod summary;
 mod usage;
 
 pub use self::account::Accounts;
+pub use self::campaigns::{Done, Forecast, Stretch};
 pub use self::changes::KeyPrefix;
 use std::sync::Arc;
 

@@ -44,6 +44,7 @@ diesel::table! {
         import_id -> Nullable<Text>,
         import_row -> Nullable<BigInt>,
         warned -> Nullable<Jsonb>,
+        campaign_id -> Nullable<Text>,
     }
 }
 
@@ -197,6 +198,79 @@ diesel::table! {
         next_attempt_at -> Nullable<Timestamptz>,
         give_up_at -> Timestamptz,
         claimed_until -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    customer_profiles (customer_id) {
+        customer_id -> Uuid,
+        external_id -> Text,
+        name -> Text,
+        segments -> Array<Text>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    segment_members (segment, external_id) {
+        segment -> Text,
+        external_id -> Text,
+        customer_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    campaigns (campaign_key) {
+        campaign_key -> Uuid,
+        campaign_id -> Text,
+        payload -> Uuid,
+        segment -> Nullable<Text>,
+        named_customers -> Nullable<Array<Text>>,
+        #[sql_name = "type"]
+        kind -> Text,
+        currency -> Nullable<Text>,
+        metrics -> Array<Text>,
+        amount -> Numeric,
+        priority -> SmallInt,
+        category -> Nullable<Text>,
+        effective_at -> Nullable<Timestamptz>,
+        expires_at -> Nullable<Timestamptz>,
+        description -> Text,
+        metadata -> Nullable<Jsonb>,
+        created_at -> Timestamptz,
+        created_by -> Text,
+    }
+}
+
+diesel::table! {
+    campaign_runs (campaign_key, run) {
+        campaign_key -> Uuid,
+        run -> Integer,
+        started_at -> Timestamptz,
+        finished_at -> Nullable<Timestamptz>,
+        cursor -> Text,
+        members -> BigInt,
+        processed -> BigInt,
+        created -> BigInt,
+        duplicates -> BigInt,
+        rejected -> BigInt,
+        rejected_customers -> Array<Text>,
+        rejections -> Array<Text>,
+        worker -> Nullable<Uuid>,
+        leased_until -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    campaign_grants (customer_id, campaign_key) {
+        customer_id -> Uuid,
+        campaign_key -> Uuid,
+        run -> Integer,
+        payload -> Uuid,
+        effective_at -> Nullable<Timestamptz>,
+        grant_id -> Uuid,
+        recorded_at -> Timestamptz,
     }
 }
 

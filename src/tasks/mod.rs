@@ -1,5 +1,6 @@
 //! FLOOR 4: what goes on in the background.
 
+pub mod campaigns;
 pub mod delivery;
 pub mod listener;
 pub mod sweeper;

@@ -49,7 +49,7 @@ pub const FIELDS: [(&str, Field); 11] = [
 ];
 
 /// What creditd adds to it, in the order in which an export writes it.
-pub const FIGURES: [&str; 14] = [
+pub const FIGURES: [&str; 15] = [
     "id",
     "status",
     "remaining",
@@ -64,6 +64,7 @@ pub const FIGURES: [&str; 14] = [
     "created_by",
     IMPORT_ID,
     "import_row",
+    "campaign_id",
 ];
 
 /// Columns without which a row is no grant.

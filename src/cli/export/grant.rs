@@ -37,6 +37,7 @@ impl Exported for Grant {
             self.created_by.clone(),
             self.import_id.clone(),
             if self.import_row == 0 { String::new() } else { self.import_row.to_string() },
+            self.campaign_id.clone(),
         ];
         FIELDS.iter().map(|(_, field)| cell(self, *field)).chain(figures).collect()
     }

@@ -34,6 +34,7 @@ impl Exported for LedgerEntry {
             "recorded_at",
             "import_id",
             "import_row",
+            "campaign_id",
             "old_priority",
             "new_priority",
             "expires_at_changed",
@@ -62,6 +63,7 @@ impl Exported for LedgerEntry {
             time::shown(self.recorded_at.as_ref()).unwrap_or_default(),
             self.import_id.clone(),
             if self.import_row == 0 { String::new() } else { self.import_row.to_string() },
+            self.campaign_id.clone(),
         ];
         cells.into_iter().chain(change(self.change.as_ref())).collect()
     }

@@ -86,6 +86,9 @@ pub struct Grants {
     /// Only grants that this import created.
     #[arg(long, value_name = "ID")]
     import_id: Option<String>,
+    /// Only grants that this campaign created.
+    #[arg(long, alias = "campaign-id", value_name = "ID")]
+    campaign: Option<String>,
     #[command(flatten)]
     to: To,
 }
@@ -135,6 +138,7 @@ async fn grants(args: Grants) -> Result<(), Error> {
         created_before: args.created_before.map(time::to_wire),
         as_of: args.as_of.map(time::to_wire),
         import_id: args.import_id.unwrap_or_default(),
+        campaign_id: args.campaign.unwrap_or_default(),
     };
     let mut client = args.to.endpoint.credits().await?;
     let answers = client.export_credit_report(request).await?.into_inner();

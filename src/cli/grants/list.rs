@@ -38,6 +38,9 @@ pub struct Args {
     /// Only grants that this import created.
     #[arg(long, value_name = "ID")]
     import_id: Option<String>,
+    /// Only grants that this campaign created.
+    #[arg(long, alias = "campaign-id", value_name = "ID")]
+    campaign: Option<String>,
     /// Only grants that expire before this time or date.
     #[arg(long, value_name = "TIME", value_parser = time::instant)]
     expires_before: Option<DateTime<Utc>>,
@@ -64,6 +67,7 @@ pub(in crate::cli) async fn run(args: Args) -> Result<(), Error> {
         currency: args.currency.unwrap_or_default(),
         metric: args.metric.unwrap_or_default(),
         import_id: args.import_id.unwrap_or_default(),
+        campaign_id: args.campaign.unwrap_or_default(),
         expires_before: args.expires_before.map(time::to_wire),
         created_after: args.created_after.map(time::to_wire),
         created_before: args.created_before.map(time::to_wire),

@@ -121,6 +121,7 @@ fn told(grant: Option<&Grant>) -> Result<String, Error> {
         ("voided at", time::shown(grant.voided_at.as_ref())),
         ("void reason", given(&grant.void_reason)),
         ("import", given(&grant.import_id)),
+        ("campaign", given(&grant.campaign_id)),
         ("description", given(&grant.description)),
     ];
     Ok(details(facts.into_iter().chain(metadata.map(|pair| ("metadata", Some(pair))))))

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use super::booking::{Cause, Draft};
 use super::holds::slices_by_place;
-use super::{Account, Dirt, Slot};
+use super::{Account, Dirt};
 use crate::domain::amount::AmountError;
 use crate::domain::entry::{ACTOR_TIME, EntryType};
 use crate::domain::figures::Figures;

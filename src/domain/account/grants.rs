@@ -35,6 +35,7 @@ impl Account {
                 _ => Err(match create.key {
                     Key::Request(_) => Refusal::RequestIdReused,
                     Key::Import(_) => Refusal::ImportRowReused,
+                    Key::Campaign(_) => Refusal::CampaignIdReused,
                 }),
             };
         }
@@ -61,8 +62,12 @@ impl Account {
             updated_at: self.now,
             created_by: Arc::clone(actor),
             import: match &create.key {
-                Key::Request(_) => None,
                 Key::Import(row) => Some(row.clone()),
+                Key::Request(_) | Key::Campaign(_) => None,
+            },
+            campaign: match &create.key {
+                Key::Campaign(campaign_id) => Some(campaign_id.clone()),
+                Key::Request(_) | Key::Import(_) => None,
             },
             voided: None,
             warned: Vec::new(),

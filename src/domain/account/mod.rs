@@ -84,7 +84,7 @@ pub struct Account {
     keys: HashMap<Key, KeyRecord>,
     /// Grants that a dry run has decided to make, which count as open ones.
     rehearsed: usize,
-    /// Whether anybody has asked for it but imports, voids and time, which come by but once.
+    /// Whether anybody has asked for it but imports, campaigns, voids and time, which come by but once.
     in_use: bool,
     /// Who is to be told of what.
     interests: Arc<Interests>,
@@ -249,7 +249,7 @@ impl Account {
 
     fn decide(&mut self, command: &Command) -> Result<Outcome, Refusal> {
         let in_passing = matches!(command.action, Action::BookDue | Action::VoidGrant(_));
-        self.in_use |= command.import_row().is_none() && !in_passing;
+        self.in_use |= !command.is_in_bulk() && !in_passing;
         match &command.action {
             Action::CreateGrant(create) => self.create_grant(create, &command.actor),
             Action::UpdateGrant(update) => self.update_grant(update, &command.actor),

@@ -17,7 +17,7 @@ use super::account::Brought;
 use super::application::CreditApplication;
 use super::grant::Grant;
 use super::hold::Hold;
-use super::ids::{Customer, HoldId, RequestId};
+use super::ids::{CampaignId, Customer, HoldId, RequestId};
 use super::import::ImportRow;
 use super::reversal::Reversal;
 use super::time::Timestamp;
@@ -41,9 +41,18 @@ impl Command {
         match &self.action {
             Action::CreateGrant(create) => match &create.key {
                 Key::Import(row) => Some(row),
-                Key::Request(_) => None,
+                Key::Request(_) | Key::Campaign(_) => None,
             },
             _ => None,
+        }
+    }
+
+    /// Whether it is one of many, made for customers whom nobody has asked for by themselves.
+    #[must_use]
+    pub fn is_in_bulk(&self) -> bool {
+        match &self.action {
+            Action::CreateGrant(create) => !matches!(create.key, Key::Request(_)),
+            _ => false,
         }
     }
 }
@@ -84,6 +93,8 @@ pub enum Key {
     Request(RequestId),
     /// A row of an import, unique among all customers.
     Import(ImportRow),
+    /// A campaign, of which each customer gets one grant.
+    Campaign(CampaignId),
 }
 
 /// What came of a command.

@@ -90,9 +90,7 @@ fn remember(accounts: &mut Accounts, wanted: &Wanted, named: Named) -> Result<()
         }
     }
     for ((place, customer, payload, effective_at, grant_id), grant) in named.import_rows {
-        // PostgreSQL counts from 1.
-        let asked = usize::try_from(place - 1).ok().and_then(|place| wanted.import_rows.get(place));
-        let (asking, row) = asked.ok_or_else(|| Error::corrupt("a row nobody asked for"))?;
+        let (asking, row) = asked(&wanted.import_rows, place)?;
         let account = account_of(accounts, *asking)?;
         account.remember_key(KeyRecord {
             key: Key::Import(row.clone()),
@@ -105,7 +103,25 @@ fn remember(accounts: &mut Accounts, wanted: &Wanted, named: Named) -> Result<()
             account.name_grant(grant.try_into()?);
         }
     }
+    for ((place, payload, effective_at, grant_id), grant) in named.campaign_grants {
+        let (customer, campaign_id) = asked(&wanted.campaigns, place)?;
+        let account = account_of(accounts, *customer)?;
+        account.remember_key(KeyRecord {
+            key: Key::Campaign(campaign_id.clone()),
+            customer: *customer,
+            payload,
+            effective_at,
+            made: Made::Grant(GrantId(grant_id)),
+        });
+        account.name_grant(grant.try_into()?);
+    }
     Ok(())
+}
+
+/// What was asked for at this place. (PostgreSQL counts from 1.)
+fn asked<T>(wanted: &[T], place: i64) -> Result<&T> {
+    let asked = usize::try_from(place - 1).ok().and_then(|place| wanted.get(place));
+    asked.ok_or_else(|| Error::corrupt("something nobody asked for"))
 }
 
 /// The keys were looked up for these customers, so that a row of another is impossible.

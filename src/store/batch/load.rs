@@ -18,10 +18,10 @@ use super::super::rows::{
 };
 use super::super::standing::{StandingRow, StandingSqlType, standing_columns};
 use super::super::statement::Statement;
-use super::prior::{ImportRowRow, RequestRow};
+use super::prior::{CampaignGrantRow, ImportRowRow, RequestRow};
 use super::{Accounts, prior};
 use crate::domain::command::{Action, Command, Key};
-use crate::domain::ids::Customer;
+use crate::domain::ids::{CampaignId, Customer};
 use crate::domain::import::ImportRow;
 
 struct Lock;
@@ -38,6 +38,7 @@ pub struct Wanted {
     events: Vec<(Uuid, String)>,
     requests: Vec<(Uuid, String)>,
     pub(super) import_rows: Vec<(Uuid, ImportRow)>,
+    pub(super) campaigns: Vec<(Uuid, CampaignId)>,
     grants: Vec<(Uuid, Uuid)>,
     holds: Vec<(Uuid, String)>,
     invoices: Vec<(Uuid, String)>,
@@ -78,6 +79,7 @@ impl Wanted {
             Action::CreateGrant(create) => match &create.key {
                 Key::Request(id) => self.requests.push((key, text(id.as_str()))),
                 Key::Import(row) => self.import_rows.push((key, row.clone())),
+                Key::Campaign(id) => self.campaigns.push((key, id.clone())),
             },
             Action::UpdateGrant(update) => self.grants.push((key, update.grant_id.0)),
             Action::VoidGrant(void) => self.grants.push((key, void.grant_id.0)),
@@ -159,6 +161,7 @@ pub(super) struct Named {
     pub applications: Vec<ApplicationRow>,
     pub requests: Vec<(RequestRow, Option<GrantRow>)>,
     pub import_rows: Vec<(ImportRowRow, GrantRow)>,
+    pub campaign_grants: Vec<(CampaignGrantRow, GrantRow)>,
 }
 
 impl Loaded {
@@ -202,7 +205,17 @@ impl Loaded {
 
 impl Named {
     async fn read(conn: &AsyncPgConnection, wanted: &Wanted) -> Result<Self> {
-        let (grants, of_events, of_applications, holds, events, applications, requests, rows) = tokio::join!(
+        let (
+            grants,
+            of_events,
+            of_applications,
+            holds,
+            events,
+            applications,
+            requests,
+            rows,
+            campaigns,
+        ) = tokio::join!(
             named_grants(conn, &wanted.grants),
             prior::grants_of_events(conn, &wanted.reversed_events),
             prior::grants_of_applications(conn, &wanted.reversed_invoices),
@@ -211,6 +224,7 @@ impl Named {
             prior::applications(conn, &wanted.invoices),
             prior::requests(conn, &wanted.requests),
             prior::import_rows(conn, &wanted.import_rows),
+            prior::campaign_grants(conn, &wanted.campaigns),
         );
         let mut grants = grants?;
         grants.extend(of_events?);
@@ -222,6 +236,7 @@ impl Named {
             applications: applications?,
             requests: requests?,
             import_rows: rows?,
+            campaign_grants: campaigns?,
         })
     }
 }

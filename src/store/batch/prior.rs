@@ -18,7 +18,7 @@ use super::super::statement::Statement;
 use crate::domain::account::{KeyRecord, Made};
 use crate::domain::amount::Amount;
 use crate::domain::command::Key;
-use crate::domain::ids::{EventId, GrantId, InvoiceId, RequestId};
+use crate::domain::ids::{CampaignId, EventId, GrantId, InvoiceId, RequestId};
 use crate::domain::import::ImportRow;
 use crate::domain::reversal::Reversal;
 use crate::domain::time::Timestamp;
@@ -26,6 +26,7 @@ use crate::domain::time::Timestamp;
 struct PriorEvents;
 struct PriorRequests;
 struct PriorImportRows;
+struct PriorCampaignGrants;
 struct PriorApplications;
 struct NamedHolds;
 struct GrantsOfEvents;
@@ -332,6 +333,38 @@ pub(super) async fn import_rows(
          (SELECT * FROM import_rows WHERE import_key = x.import_key AND row = x.row LIMIT 1) r \
          CROSS JOIN LATERAL (SELECT * FROM grants \
          WHERE customer_id = r.customer_id AND id = r.grant_id LIMIT 1) g",
+    );
+    Ok(statement.load(&mut conn).await?)
+}
+
+/// A place among those wanted, and what is there.
+pub(super) type CampaignGrantRow = (i64, Uuid, Option<Timestamp>, Uuid);
+type CampaignGrantSqlType =
+    (BigInt, diesel::sql_types::Uuid, Nullable<Timestamptz>, diesel::sql_types::Uuid);
+
+pub(super) async fn campaign_grants(
+    mut conn: &AsyncPgConnection,
+    wanted: &[(Uuid, CampaignId)],
+) -> Result<Vec<(CampaignGrantRow, GrantRow)>> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let customers: Vec<Uuid> = wanted.iter().map(|(customer, _)| *customer).collect();
+    let campaigns: Vec<Uuid> = wanted.iter().map(|(_, id)| id.key()).collect();
+    let statement = Statement::<PriorCampaignGrants, (CampaignGrantSqlType, GrantSqlType), _>::new(
+        concat!(
+            "SELECT x.place, c.payload, c.effective_at, c.grant_id, ",
+            grant_columns!(),
+            " FROM unnest("
+        ),
+        (
+            customers.into_sql::<Array<diesel::sql_types::Uuid>>(),
+            campaigns.into_sql::<Array<diesel::sql_types::Uuid>>(),
+        ),
+        ") WITH ORDINALITY AS x(customer_id, campaign_key, place) CROSS JOIN LATERAL \
+         (SELECT * FROM campaign_grants WHERE customer_id = x.customer_id \
+         AND campaign_key = x.campaign_key LIMIT 1) c CROSS JOIN LATERAL (SELECT * FROM grants \
+         WHERE customer_id = x.customer_id AND id = c.grant_id LIMIT 1) g",
     );
     Ok(statement.load(&mut conn).await?)
 }

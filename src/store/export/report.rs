@@ -20,7 +20,7 @@ use super::walk::Walk;
 use super::{Pages, patience, turn};
 use crate::domain::as_of::Since;
 use crate::domain::grant::{Grant, Status};
-use crate::domain::ids::{Customer, ImportId};
+use crate::domain::ids::{CampaignId, Customer, ImportId};
 use crate::domain::time::Timestamp;
 use crate::limits;
 
@@ -37,6 +37,8 @@ pub struct ReportFilter {
     pub statuses: Vec<Status>,
     /// Made by this import.
     pub import_id: Option<ImportId>,
+    /// Made by this campaign.
+    pub campaign_id: Option<CampaignId>,
     /// Created from, inclusive.
     pub created_after: Option<Timestamp>,
     /// Created before, exclusive.
@@ -117,6 +119,7 @@ impl Report {
         let until = before.map_or(self.as_of, |end| end.min(self.as_of));
         let kind = self.filter.monetary.map(|is| if is { "monetary" } else { "units" });
         let import_id = self.filter.import_id.as_ref().map(ImportId::as_str);
+        let campaign_id = self.filter.campaign_id.as_ref().map(CampaignId::as_str);
         let statement = Statement::<ReportGrants, Columns, _>::new(
             concat!(
                 "SELECT x.n, d.amount, d.last, d.amount_now, d.last_now, ",
@@ -130,12 +133,13 @@ impl Report {
                 until.into_sql::<Timestamptz>(),
                 kind.into_sql::<Nullable<Text>>(),
                 import_id.into_sql::<Nullable<Text>>(),
+                campaign_id.into_sql::<Nullable<Text>>(),
                 limits::EXPORT_PAGE.into_sql::<BigInt>(),
                 self.as_of.into_sql::<Timestamptz>(),
                 self.now.into_sql::<Timestamptz>(),
             ),
             // LIMIT takes no column of its own statement, so that its bind is named once more.
-            ") AS y(customers, after_at, after_id, until, type, import_id, items, as_of, now) \
+            ") AS y(customers, after_at, after_id, until, type, import_id, campaign_id, items, as_of, now) \
              CROSS JOIN LATERAL unnest(y.customers, y.after_at, y.after_id) \
                WITH ORDINALITY AS x(customer_id, after_at, after_id, n) \
              CROSS JOIN LATERAL (SELECT * FROM grants r WHERE r.customer_id = x.customer_id \
@@ -143,6 +147,7 @@ impl Report {
                  coalesce(x.after_id, '00000000-0000-0000-0000-000000000000')) \
                AND r.created_at <= y.until AND (y.type IS NULL OR r.type = y.type) \
                AND (y.import_id IS NULL OR r.import_id = y.import_id) \
+               AND (y.campaign_id IS NULL OR r.campaign_id = y.campaign_id) \
                ORDER BY r.created_at, r.id LIMIT y.items) g \
              LEFT JOIN LATERAL (SELECT \
                  sum(s.amount) FILTER (WHERE h.expires_at <= y.as_of) AS amount, \
@@ -152,7 +157,7 @@ impl Report {
                  AS s(grant_id, amount) \
                WHERE g.held > 0 AND h.customer_id = x.customer_id AND h.status = 'open' \
                AND s.grant_id = g.id AND h.expires_at <= y.now) d ON true \
-             ORDER BY x.n, g.created_at, g.id LIMIT $7",
+             ORDER BY x.n, g.created_at, g.id LIMIT $8",
         );
         Ok(statement.load(&mut conn).await?)
     }

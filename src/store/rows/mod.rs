@@ -15,7 +15,7 @@ use crate::domain::amount::Amount;
 use crate::domain::currency::Currency;
 use crate::domain::figures::Figures;
 use crate::domain::grant::{Category, Grant, Metadata, Notes, Priority, Scope, Voided};
-use crate::domain::ids::{GrantId, ImportId, Metric};
+use crate::domain::ids::{CampaignId, GrantId, ImportId, Metric};
 use crate::domain::import::ImportRow;
 use crate::domain::notification::{Warned, WarningPeriod};
 use crate::domain::time::Timestamp;
@@ -36,7 +36,7 @@ macro_rules! grant_columns {
         "g.customer_id, g.id, g.sequence, g.type, g.currency, g.metrics, g.amount, g.priority, \
          g.category, g.effective_at, g.expires_at, g.description, g.metadata, g.remaining, g.held, \
          g.consumed, g.expired, g.voided, g.created_at, g.updated_at, g.created_by, g.voided_at, \
-         g.void_reason, g.import_id, g.import_row, g.due_at, g.warned"
+         g.void_reason, g.import_id, g.import_row, g.due_at, g.warned, g.campaign_id"
     };
 }
 pub(super) use grant_columns;
@@ -74,17 +74,14 @@ pub(super) struct GrantRow {
     pub import_row: Option<i64>,
     pub due_at: Option<Timestamp>,
     pub warned: Option<Value>,
+    pub campaign_id: Option<String>,
 }
 
 impl TryFrom<GrantRow> for Grant {
     type Error = Error;
 
     fn try_from(row: GrantRow) -> Result<Self> {
-        let scope = match (row.kind.as_str(), row.currency.as_deref()) {
-            ("units", None) => Scope::units(row.metrics.into_iter().map(Metric::stored).collect()),
-            ("monetary", Some(code)) => Scope::Money(currency_of(code)?),
-            _ => return Err(Error::corrupt("grant of unknown type")),
-        };
+        let scope = scope(&row.kind, row.currency.as_deref(), row.metrics)?;
         let voided = match (row.voided_at, row.void_reason) {
             (Some(at), Some(reason)) => Some(Voided { at, reason: reason.into() }),
             _ => None,
@@ -94,8 +91,7 @@ impl TryFrom<GrantRow> for Grant {
             sequence: row.sequence,
             scope,
             amount: Amount::from_decimal(row.amount)?,
-            priority: Priority::new(row.priority.into())
-                .ok_or_else(|| Error::corrupt("priority out of range"))?,
+            priority: priority(row.priority)?,
             category: row.category.as_deref().map(category).transpose()?,
             effective_at: row.effective_at,
             expires_at: row.expires_at,
@@ -114,6 +110,7 @@ impl TryFrom<GrantRow> for Grant {
             updated_at: row.updated_at,
             created_by: row.created_by.into(),
             import: import(row.import_id, row.import_row),
+            campaign: row.campaign_id.map(CampaignId::stored),
             voided,
             warned: warned(row.warned)?,
         })
@@ -135,6 +132,19 @@ fn warned(stored: Option<Value>) -> Result<Vec<Warned>> {
     };
     let read = stored.as_array().and_then(|pairs| pairs.iter().map(read).collect());
     read.ok_or_else(|| Error::corrupt("warnings"))
+}
+
+/// What `type`, `currency` and `metrics` say.
+pub(super) fn scope(kind: &str, currency: Option<&str>, metrics: Vec<String>) -> Result<Scope> {
+    match (kind, currency) {
+        ("units", None) => Ok(Scope::units(metrics.into_iter().map(Metric::stored).collect())),
+        ("monetary", Some(code)) => Ok(Scope::Money(currency_of(code)?)),
+        _ => Err(Error::corrupt("grant of unknown type")),
+    }
+}
+
+pub(super) fn priority(number: i16) -> Result<Priority> {
+    Priority::new(number.into()).ok_or_else(|| Error::corrupt("priority out of range"))
 }
 
 /// The row of an import, where there is one.
@@ -172,7 +182,7 @@ pub(super) fn category_name(category: Category) -> &'static str {
     }
 }
 
-fn category(name: &str) -> Result<Category> {
+pub(super) fn category(name: &str) -> Result<Category> {
     [Category::Promotional, Category::Purchased, Category::Loyalty, Category::Service]
         .into_iter()
         .find(|category| category_name(*category) == name)

@@ -13,6 +13,7 @@ use super::super::super::statement::Statement;
 use super::super::{Running, run};
 use super::{Of, amounts, column};
 use crate::domain::grant::Grant;
+use crate::domain::ids::CampaignId;
 use crate::domain::import::ImportRow;
 
 struct Insert;
@@ -37,10 +38,10 @@ pub(super) fn insert<'c>(conn: &'c AsyncPgConnection, rows: &[Row<'_>]) -> Resul
         "INSERT INTO grants (customer_id, id, sequence, type, currency, metrics, amount, \
          priority, category, effective_at, expires_at, description, metadata, remaining, held, \
          consumed, expired, voided, created_at, updated_at, created_by, voided_at, void_reason, \
-         open, due_at, import_id, import_row, warned) \
+         open, due_at, import_id, import_row, warned, campaign_id) \
          SELECT x.c1, x.c2, x.c3, x.c4, x.c5, string_to_array(x.c6, E'\\x1f'), x.c7, x.c8, x.c9, \
          x.c10, x.c11, x.c12, x.c13, x.c14, x.c15, x.c16, x.c17, x.c18, x.c19, x.c20, x.c21, \
-         x.c22, x.c23, x.c24, x.c25, x.c26, x.c27, x.c28 FROM unnest(",
+         x.c22, x.c23, x.c24, x.c25, x.c26, x.c27, x.c28, x.c29 FROM unnest(",
         (
             column::<SqlUuid, _, _>(rows, |of| of.key),
             column::<SqlUuid, _, _>(rows, |of| of.row.id.0),
@@ -70,9 +71,12 @@ pub(super) fn insert<'c>(conn: &'c AsyncPgConnection, rows: &[Row<'_>]) -> Resul
             column::<Nullable<Text>, _, _>(rows, |of| import(of).map(|row| row.import_id.as_str())),
             column::<Nullable<BigInt>, _, _>(rows, |of| import(of).map(|row| row.row)),
             column::<Nullable<Jsonb>, _, _>(rows, |of| warned_json(&of.row.warned)),
+            column::<Nullable<Text>, _, _>(rows, |of| {
+                of.row.campaign.as_ref().map(CampaignId::as_str)
+            }),
         ),
         ") AS x(c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15, c16, c17, c18, \
-         c19, c20, c21, c22, c23, c24, c25, c26, c27, c28)",
+         c19, c20, c21, c22, c23, c24, c25, c26, c27, c28, c29)",
     );
     Ok(run(conn, statement))
 }

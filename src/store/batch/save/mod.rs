@@ -61,6 +61,7 @@ pub(super) fn statements<'c>(
     })?);
     all.extend(some(&rows.requests, |rows| records::insert_requests(conn, rows))?);
     all.extend(some(&rows.imported, |rows| Ok(records::insert_import_rows(conn, rows)))?);
+    all.extend(some(&rows.campaigns, |rows| Ok(records::insert_campaign_grants(conn, rows)))?);
     // Behind what changes events: they are added up as they are from now on.
     all.extend(rollups::statements(conn, &rows.known)?);
     all.extend(some(&rows.low, |accounts| Ok(low::update(conn, accounts)))?);

@@ -16,7 +16,7 @@ use super::{Of, amounts, column};
 use crate::domain::account::{KeyRecord, Made};
 use crate::domain::amount::{Amount, AmountError};
 use crate::domain::entry::Entry;
-use crate::domain::ids::{EventId, HoldId, InvoiceId, RequestId};
+use crate::domain::ids::{CampaignId, EventId, HoldId, InvoiceId, RequestId};
 use crate::domain::import::ImportRow;
 use crate::domain::reversal::Reversal;
 use crate::domain::usage::{Uncovered, UsageEvent};
@@ -25,6 +25,7 @@ struct InsertEvents;
 struct InsertEntries;
 struct InsertRequests;
 struct InsertImportRows;
+struct InsertCampaignGrants;
 
 /// A key that was used, and what for.
 pub(super) type Used<'a, K> = (&'a K, Of<'a, KeyRecord>);
@@ -161,6 +162,30 @@ pub(super) fn insert_import_rows<'c>(
             column::<Timestamptz, _, _>(rows, |(_, of)| of.account.now()),
         ),
         ")",
+    );
+    run(conn, statement)
+}
+
+/// Each is the doing of the campaign's last run, of which there is one, because a campaign that was
+/// never run gives nobody anything.
+pub(super) fn insert_campaign_grants<'c>(
+    conn: &'c AsyncPgConnection,
+    rows: &[Used<'_, CampaignId>],
+) -> Running<'c> {
+    let statement = Statement::<InsertCampaignGrants, (), _>::new(
+        "INSERT INTO campaign_grants (customer_id, campaign_key, payload, effective_at, grant_id, \
+         recorded_at, run) SELECT x.*, r.run FROM unnest(",
+        (
+            column::<SqlUuid, _, _>(rows, |(_, of)| of.key),
+            column::<SqlUuid, _, _>(rows, |(id, _)| id.key()),
+            column::<SqlUuid, _, _>(rows, |(_, of)| of.row.payload),
+            column::<Nullable<Timestamptz>, _, _>(rows, |(_, of)| of.row.effective_at),
+            column::<Nullable<SqlUuid>, _, _>(rows, |(_, of)| grant_id(&of.row.made)),
+            column::<Timestamptz, _, _>(rows, |(_, of)| of.account.now()),
+        ),
+        ") AS x(customer_id, campaign_key, payload, effective_at, grant_id, recorded_at) \
+         CROSS JOIN LATERAL (SELECT run FROM campaign_runs \
+         WHERE campaign_key = x.campaign_key ORDER BY run DESC LIMIT 1) r",
     );
     run(conn, statement)
 }

@@ -11,7 +11,7 @@ use crate::domain::command::Key;
 use crate::domain::entry::Entry;
 use crate::domain::grant::Grant;
 use crate::domain::hold::Hold;
-use crate::domain::ids::{EventId, InvoiceId, RequestId};
+use crate::domain::ids::{CampaignId, EventId, InvoiceId, RequestId};
 use crate::domain::import::ImportRow;
 use crate::domain::notification::Notification;
 use crate::domain::usage::UsageEvent;
@@ -35,6 +35,7 @@ pub(super) struct Rows<'a> {
     pub imported: Vec<Used<'a, ImportRow>>,
     pub low: Vec<&'a Account>,
     pub notifications: Vec<Of<'a, Notification>>,
+    pub campaigns: Vec<Used<'a, CampaignId>>,
     /// What tells those who watch.
     pub payloads: Vec<String>,
 }
@@ -83,6 +84,7 @@ impl<'a> Rows<'a> {
             match &row.key {
                 Key::Request(id) => self.requests.push((id, of)),
                 Key::Import(row) => self.imported.push((row, of)),
+                Key::Campaign(id) => self.campaigns.push((id, of)),
             }
         }
     }

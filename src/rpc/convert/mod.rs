@@ -1,9 +1,12 @@
 //! What the domain speaks of, as the wire says it.
 
+mod campaign;
+
 use std::sync::Arc;
 
 use prost_types::Timestamp as WireTimestamp;
 
+pub(super) use self::campaign::{campaign, foreseen_campaign};
 use crate::domain::amount::{Amount, AmountError};
 use crate::domain::application::{CreditApplication, LINE_LABEL};
 use crate::domain::balance::{Balance, GrantBalance, Total, UpcomingExpiration};
@@ -98,6 +101,7 @@ pub(super) fn grant(customer: &Customer, grant: Grant, now: Timestamp) -> pb::Gr
         created_by: grant.created_by.to_string(),
         import_row: grant.import.as_ref().map_or(0, |import| import.row),
         import_id: grant.import.map(|import| import.import_id.to_string()).unwrap_or_default(),
+        campaign_id: grant.campaign.map(|id| id.to_string()).unwrap_or_default(),
     }
 }
 
@@ -272,7 +276,7 @@ pub(super) fn entry_type(kind: EntryType) -> pb::LedgerEntryType {
 
 /// A ledger entry; its amounts print as its grant's do.
 pub(super) fn entry(customer: &Customer, listed: ListedEntry) -> pb::LedgerEntry {
-    let ListedEntry { entry, currency, import } = listed;
+    let ListedEntry { entry, currency, import, campaign } = listed;
     let decimals = currency.map_or(0, Currency::digits);
     let print = |amount: Amount| amount.with_decimals(decimals);
     pb::LedgerEntry {
@@ -295,6 +299,7 @@ pub(super) fn entry(customer: &Customer, listed: ListedEntry) -> pb::LedgerEntry
         currency: currency.map(|currency| currency.code().to_owned()).unwrap_or_default(),
         import_row: import.as_ref().map_or(0, |import| import.row),
         import_id: import.map(|import| import.import_id.to_string()).unwrap_or_default(),
+        campaign_id: campaign.map(|id| id.to_string()).unwrap_or_default(),
     }
 }
 
