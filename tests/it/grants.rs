@@ -53,6 +53,7 @@ async fn a_grant_is_as_it_was_asked_for() {
             created_by: "anonymous".into(),
             import_id: String::new(),
             import_row: 0,
+            campaign_id: String::new(),
         };
         assert_eq!(made, expected);
         assert!(uuid::Uuid::try_parse(&made.id).is_ok());

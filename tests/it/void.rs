@@ -179,7 +179,11 @@ async fn who_hangs_up_repeats_the_call() {
         import_many(&world.client).await;
         for (reason, read) in [("first", 0), ("second", 1)] {
             let client = world.server.client();
-            let request = pb::VoidGrantsRequest { import_id: "many".into(), reason: reason.into() };
+            let request = pb::VoidGrantsRequest {
+                import_id: "many".into(),
+                reason: reason.into(),
+                ..Default::default()
+            };
             let reports = client.credits.clone().void_grants(request).await.expect("a stream");
             let mut reports = reports.into_inner();
             for _ in 0..read {

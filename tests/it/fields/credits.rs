@@ -219,17 +219,22 @@ async fn a_grant_that_is_named() {
 async fn a_void_of_an_import() {
     type VoidAll = pb::VoidGrantsRequest;
     World::run(async |world| {
-        let void = |request: VoidAll| {
-            let client = world.client.clone();
-            async move { client.try_void_import(&request.import_id, &request.reason).await }
-        };
-        let good = VoidAll { import_id: "i1".into(), reason: "r".into() };
+        let client = world.client.clone();
+        let good =
+            VoidAll { import_id: "i1".into(), reason: "r".into(), campaign_id: String::new() };
         let spots: &[Spot<VoidAll>] =
             &[Spot::Id("import_id", |r| &mut r.import_id), Spot::Text("reason", |r| &mut r.reason)];
-        refuses(world, good.clone(), spots, void).await;
+        refuses(world, good.clone(), spots, on!(client, try_void_all)).await;
+        let of_a_campaign =
+            VoidAll { import_id: String::new(), campaign_id: "c1".into(), ..good.clone() };
+        let spots: &[Spot<VoidAll>] = &[Spot::OptionalId("campaign_id", |r| &mut r.campaign_id)];
+        refuses(world, of_a_campaign, spots, on!(client, try_void_all)).await;
+        let both: &[Spot<VoidAll>] = &[Spot::Case("campaign_id", |r| r.campaign_id = "c1".into())];
+        refuses(world, good.clone(), both, on!(client, try_void_all)).await;
         let missing: [fn(&mut VoidAll); 2] = [|r| r.reason.clear(), |r| r.reason = " \t".into()];
         for missing in missing {
-            refuses(world, good.clone(), &[Spot::Case("reason", missing)], void).await;
+            let missing = [Spot::Case("reason", missing)];
+            refuses(world, good.clone(), &missing, on!(client, try_void_all)).await;
         }
         let none = world.client.try_void_import("", "").await.expect_err("empty");
         assert_eq!(say::bad_fields(&none), ["import_id", "reason"]);

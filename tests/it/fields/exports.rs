@@ -20,6 +20,7 @@ async fn of_grants() {
             Spot::Time("created_before", |r| &mut r.created_before),
             Spot::Time("as_of", |r| &mut r.as_of),
             Spot::OptionalId("import_id", |r| &mut r.import_id),
+            Spot::OptionalId("campaign_id", |r| &mut r.campaign_id),
         ];
         refuses(world, Report::default(), spots, on!(client, try_report)).await;
         let others: &[Spot<Report>] = &[

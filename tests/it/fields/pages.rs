@@ -20,6 +20,7 @@ async fn of_grants() {
             Spot::Currency("currency", |r| &mut r.currency),
             Spot::OptionalId("metric", |r| &mut r.metric),
             Spot::OptionalId("import_id", |r| &mut r.import_id),
+            Spot::OptionalId("campaign_id", |r| &mut r.campaign_id),
             Spot::Time("expires_before", |r| &mut r.expires_before),
             Spot::Time("created_after", |r| &mut r.created_after),
             Spot::Time("created_before", |r| &mut r.created_before),

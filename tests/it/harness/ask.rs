@@ -231,8 +231,14 @@ impl Client {
         import_id: &str,
         reason: &str,
     ) -> Tried<Vec<pb::VoidGrantsResponse>> {
-        let request =
-            pb::VoidGrantsRequest { import_id: import_id.to_owned(), reason: reason.to_owned() };
+        let (import_id, reason) = (import_id.to_owned(), reason.to_owned());
+        self.try_void_all(pb::VoidGrantsRequest { import_id, reason, ..Default::default() }).await
+    }
+
+    pub async fn try_void_all(
+        &self,
+        request: pb::VoidGrantsRequest,
+    ) -> Tried<Vec<pb::VoidGrantsResponse>> {
         self.credits.clone().void_grants(request).await?.into_inner().try_collect().await
     }
 

@@ -13,7 +13,7 @@ const VARIABLE: &str = "CREDITD_TEST_DATABASE_URL";
 const LOCK: i64 = 0x7465_6d70_6c61_7465;
 
 /// Every table that creditd writes.
-pub const TABLES: [&str; 12] = [
+pub const TABLES: [&str; 17] = [
     "customers",
     "grants",
     "usage_events",
@@ -26,6 +26,11 @@ pub const TABLES: [&str; 12] = [
     "credit_applications",
     "webhook_endpoints",
     "deliveries",
+    "customer_profiles",
+    "segment_members",
+    "campaigns",
+    "campaign_runs",
+    "campaign_grants",
 ];
 
 /// A database that belongs to one test.

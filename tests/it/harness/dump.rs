@@ -6,7 +6,7 @@ use super::Database;
 
 /// Every table, in an order that says nothing of ids. `customers.version` is left out: it counts
 /// batches, to tell a cache whether it is current, and is no part of the books.
-const TABLES: [(&str, &str); 11] = [
+const TABLES: [(&str, &str); 16] = [
     ("customers", "SELECT to_jsonb(t) - 'version' FROM customers t ORDER BY external_id"),
     (
         "grants",
@@ -30,6 +30,17 @@ const TABLES: [(&str, &str); 11] = [
          FROM deliveries t ORDER BY customer_id, endpoint_id, id",
     ),
     ("requests", "SELECT to_jsonb(t) FROM requests t ORDER BY customer_id, request_id"),
+    ("customer_profiles", "SELECT to_jsonb(t) FROM customer_profiles t ORDER BY customer_id"),
+    ("segment_members", "SELECT to_jsonb(t) FROM segment_members t ORDER BY segment, external_id"),
+    ("campaigns", "SELECT to_jsonb(t) FROM campaigns t ORDER BY campaign_id"),
+    (
+        "campaign_runs",
+        "SELECT to_jsonb(t) - 'leased_until' FROM campaign_runs t ORDER BY campaign_key, run",
+    ),
+    (
+        "campaign_grants",
+        "SELECT to_jsonb(t) FROM campaign_grants t ORDER BY customer_id, campaign_key",
+    ),
 ];
 
 /// All rows, a line each.

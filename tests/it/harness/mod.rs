@@ -9,6 +9,7 @@
 //! ```
 
 pub mod ask;
+pub mod campaign;
 pub mod child;
 pub mod database;
 pub mod dump;
@@ -27,7 +28,9 @@ use creditd::domain::time::Windows;
 use creditd::domain::url_policy::UrlPolicy;
 use creditd::engine::{Engine, Sizes, Snapshot};
 use creditd::limits;
+use creditd::pb::campaign_service_client::CampaignServiceClient;
 use creditd::pb::credit_service_client::CreditServiceClient;
+use creditd::pb::customer_service_client::CustomerServiceClient;
 use creditd::pb::test_clock_service_client::TestClockServiceClient;
 use creditd::pb::usage_service_client::UsageServiceClient;
 use creditd::store::{Address, Clock, TestClock, audit};
@@ -156,6 +159,8 @@ pub struct Client {
     pub credits: CreditServiceClient<Channel>,
     pub usage: UsageServiceClient<Channel>,
     pub clock: TestClockServiceClient<Channel>,
+    pub customers: CustomerServiceClient<Channel>,
+    pub campaigns: CampaignServiceClient<Channel>,
     pub channel: Channel,
 }
 
@@ -167,6 +172,8 @@ impl Client {
             credits: CreditServiceClient::new(channel.clone()),
             usage: UsageServiceClient::new(channel.clone()),
             clock: TestClockServiceClient::new(channel.clone()),
+            customers: CustomerServiceClient::new(channel.clone()),
+            campaigns: CampaignServiceClient::new(channel.clone()),
             channel,
         }
     }

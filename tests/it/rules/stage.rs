@@ -231,6 +231,7 @@ pub fn grant(view: &View) -> Grant {
         updated_at: instant(view.updated),
         created_by: "ops".into(),
         import: None,
+        campaign: None,
         voided: view.voided_at.as_ref().map(|(at, reason)| creditd::domain::grant::Voided {
             at: instant(*at),
             reason: reason.as_str().into(),

@@ -54,6 +54,7 @@ async fn grants_are_exported_with_their_figures() {
             ("remaining", "60"),
             ("consumed", "40"),
             ("import_row", ""),
+            ("campaign_id", ""),
         ] {
             assert_eq!(column(&one, name), [cell], "{name}");
         }
