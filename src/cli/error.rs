@@ -3,7 +3,7 @@
 use std::fmt;
 
 use tonic::{Code, Status};
-use tonic_types::StatusExt as _;
+use tonic_types::{RpcStatusExt as _, StatusExt as _};
 
 use super::ConnectError;
 
@@ -57,6 +57,21 @@ pub fn is_passing(status: &Status) -> bool {
             status.code(),
             Code::Unavailable | Code::Unknown | Code::Internal | Code::Cancelled | Code::Aborted
         ),
+    }
+}
+
+/// Every bad field, or what creditd says.
+pub(super) fn why(status: &tonic_types::Status) -> String {
+    let violations = status.get_details_bad_request().map(|bad| bad.field_violations);
+    let faults: Vec<String> = violations
+        .unwrap_or_default()
+        .into_iter()
+        .map(|violation| format!("{} {}", violation.field, violation.description))
+        .collect();
+    match status.get_details_error_info() {
+        _ if !faults.is_empty() => faults.join("; "),
+        Some(info) => format!("{} ({})", status.message, info.reason),
+        None => status.message.clone(),
     }
 }
 

@@ -5,11 +5,16 @@ use clap::builder::{StringValueParser, TypedValueParser as _};
 use tonic::transport::{self, Channel};
 
 use crate::limits;
+use crate::pb::campaign_service_client::CampaignServiceClient;
 use crate::pb::credit_service_client::CreditServiceClient;
+use crate::pb::customer_service_client::CustomerServiceClient;
 use crate::pb::usage_service_client::UsageServiceClient;
 
+mod aside;
 mod balance;
+mod campaign;
 mod csv;
+mod customers;
 pub mod demo;
 pub mod error;
 mod export;
@@ -38,6 +43,14 @@ pub enum Command {
     /// Create, look up, change and void grants.
     #[command(subcommand)]
     Grants(grants::Command),
+
+    /// Keep names of customers, and the segments that campaigns are made for.
+    #[command(subcommand)]
+    Customers(customers::Command),
+
+    /// Give many customers the same grant, once each, however often it is run.
+    #[command(subcommand, alias = "campaigns")]
+    Campaign(campaign::Command),
 
     /// Show what a customer can spend now.
     ///
@@ -97,6 +110,8 @@ pub enum Command {
 pub async fn run(command: Command) -> Result<(), Error> {
     match command {
         Command::Grants(command) => grants::run(command).await,
+        Command::Customers(command) => customers::run(command).await,
+        Command::Campaign(command) => campaign::run(command).await,
         Command::Balance(args) => balance::run(args).await,
         Command::Usage(command) => usage::run(command).await,
         Command::Holds(command) => holds::run(command).await,
@@ -172,6 +187,18 @@ impl Endpoint {
     /// Usage events.
     async fn usage(&self) -> Result<UsageServiceClient<Channel>, Error> {
         let client = UsageServiceClient::new(self.connect().await?);
+        Ok(client.max_decoding_message_size(limits::ANSWER_BYTES_MAX))
+    }
+
+    /// Profiles of customers.
+    async fn customers(&self) -> Result<CustomerServiceClient<Channel>, Error> {
+        let client = CustomerServiceClient::new(self.connect().await?);
+        Ok(client.max_decoding_message_size(limits::ANSWER_BYTES_MAX))
+    }
+
+    /// Campaigns.
+    async fn campaigns(&self) -> Result<CampaignServiceClient<Channel>, Error> {
+        let client = CampaignServiceClient::new(self.connect().await?);
         Ok(client.max_decoding_message_size(limits::ANSWER_BYTES_MAX))
     }
 }

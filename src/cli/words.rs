@@ -8,7 +8,7 @@ use clap::builder::PossibleValue;
 
 use super::Error;
 use crate::pb::{
-    CandidateVerdict, GrantCategory, GrantStatus, GrantType, HoldStatus, LedgerEntryType,
+    CampaignState, CandidateVerdict, GrantCategory, GrantStatus, GrantType, HoldStatus, LedgerEntryType,
     UsageWindow,
 };
 
@@ -64,6 +64,7 @@ words!(HoldStatus:
     Released "released",
     Expired "expired",
 );
+words!(CampaignState: Running "running", Finished "finished");
 words!(UsageWindow: Hour "hour", Day "day", All "all");
 words!(CandidateVerdict:
     Eligible "eligible",

@@ -2,6 +2,7 @@
 //! says so.
 
 mod books;
+mod campaigns;
 mod promises;
 mod rules;
 
@@ -14,7 +15,7 @@ use crate::harness::{World, say};
 
 /// A rule, and what breaks it and no other.
 fn tamperings() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
-    rules::TAMPERINGS.iter().chain(promises::TAMPERINGS)
+    rules::TAMPERINGS.iter().chain(promises::TAMPERINGS).chain(campaigns::TAMPERINGS)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,7 +52,8 @@ async fn each_rule_sees_what_breaks_it() {
 async fn every_rule_is_tried() {
     let rules = concat!(
         include_str!("../../src/store/audit/rules.rs"),
-        include_str!("../../src/store/audit/promises.rs")
+        include_str!("../../src/store/audit/promises.rs"),
+        include_str!("../../src/store/audit/campaigns.rs")
     );
     for rule in rules.split("    (\n        \"").skip(1) {
         let (rule, _) = rule.split_once('"').expect("a rule's name");
@@ -101,6 +103,11 @@ async fn the_service_may_not_tamper() {
         "DELETE FROM requests",
         "UPDATE import_rows SET row = row + 1",
         "DELETE FROM import_rows",
+        "UPDATE campaigns SET amount = 1",
+        "DELETE FROM campaigns",
+        "DELETE FROM campaign_runs",
+        "UPDATE campaign_grants SET run = run + 1",
+        "DELETE FROM campaign_grants",
         "UPDATE balance_points SET remaining = held",
         "DELETE FROM balance_points",
         "DELETE FROM usage_events",

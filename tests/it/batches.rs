@@ -134,8 +134,17 @@ async fn batches_equal_singles(seed: u64) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_leaves_what_its_commands_leave_one_by_one() {
     let rows = batches_equal_singles(1).await;
-    // Points lie further apart than these histories are long.
-    for table in TABLES.into_iter().filter(|table| *table != "balance_points") {
+    // Points lie further apart than these histories are long, and profiles and campaigns are not
+    // written by batches, but for grants of campaigns, of which these histories have none.
+    let others = [
+        "balance_points",
+        "customer_profiles",
+        "segment_members",
+        "campaigns",
+        "campaign_runs",
+        "campaign_grants",
+    ];
+    for table in TABLES.into_iter().filter(|table| !others.contains(table)) {
         assert!(rows.iter().any(|row| row.starts_with(table)), "no {table}");
     }
     for kind in [

@@ -11,6 +11,7 @@ macro_rules! on {
     };
 }
 
+mod campaigns;
 mod credits;
 mod exports;
 mod holds;

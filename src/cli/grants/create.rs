@@ -23,6 +23,23 @@ pub struct Args {
     /// The customer who gets the credits; created on first mention.
     #[arg(long, value_name = "ID")]
     customer: String,
+    #[command(flatten)]
+    terms: Terms,
+    /// Your key of this request, unique for the customer [default: a fresh one, which is printed].
+    #[arg(long, value_name = "ID")]
+    request_id: Option<String>,
+    /// Answer as the real call would, and write nothing.
+    #[arg(long)]
+    validate_only: bool,
+    #[command(flatten)]
+    endpoint: Endpoint,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// What the grant is to be.
+#[derive(clap::Args, Clone, Debug)]
+pub(in crate::cli) struct Terms {
     /// What the grant counts [default: monetary with --currency, else units].
     #[arg(long = "type", value_name = "TYPE")]
     kind: Option<GrantType>,
@@ -53,40 +70,40 @@ pub struct Args {
     /// A pair of your own to keep with the grant; repeat it for more than one.
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     metadata: Vec<(String, String)>,
-    /// Your key of this request, unique for the customer [default: a fresh one, which is printed].
-    #[arg(long, value_name = "ID")]
-    request_id: Option<String>,
-    /// Answer as the real call would, and write nothing.
-    #[arg(long)]
-    validate_only: bool,
-    #[command(flatten)]
-    endpoint: Endpoint,
-    #[command(flatten)]
-    output: Output,
+}
+
+impl Terms {
+    /// A grant on these terms, for nobody yet.
+    pub(in crate::cli) fn request(self) -> Result<CreateGrantRequest, Error> {
+        let kind = match (self.kind, &self.currency) {
+            (Some(kind), _) => kind,
+            (None, Some(_)) => GrantType::Monetary,
+            (None, None) => GrantType::Units,
+        };
+        Ok(CreateGrantRequest {
+            r#type: kind.into(),
+            amount: self.amount,
+            currency: self.currency.unwrap_or_default(),
+            metrics: self.metrics,
+            priority: self.priority,
+            category: self.category.map_or(0, Into::into),
+            effective_at: self.effective_at.map(time::to_wire),
+            expires_at: self.expires_at.map(time::to_wire),
+            description: self.description.unwrap_or_default(),
+            metadata: metadata(self.metadata)?,
+            ..CreateGrantRequest::default()
+        })
+    }
 }
 
 pub(in crate::cli) async fn run(args: Args) -> Result<(), Error> {
-    let metadata = metadata(args.metadata)?;
+    let terms = args.terms.request()?;
     let mut client = args.endpoint.credits().await?;
-    let kind = match (args.kind, &args.currency) {
-        (Some(kind), _) => kind,
-        (None, Some(_)) => GrantType::Monetary,
-        (None, None) => GrantType::Units,
-    };
     let request = CreateGrantRequest {
         request_id: args.request_id.unwrap_or_else(|| fresh_key("request")),
         customer_id: args.customer,
-        r#type: kind.into(),
-        amount: args.amount,
-        currency: args.currency.unwrap_or_default(),
-        metrics: args.metrics,
-        priority: args.priority,
-        category: args.category.map_or(0, Into::into),
-        effective_at: args.effective_at.map(time::to_wire),
-        expires_at: args.expires_at.map(time::to_wire),
-        description: args.description.unwrap_or_default(),
-        metadata,
         validate_only: args.validate_only,
+        ..terms
     };
     let answer = client.create_grant(request).await?.into_inner();
     if answer.replayed {

@@ -4,6 +4,7 @@ mod create;
 mod list;
 mod update;
 
+pub(super) use self::create::Terms;
 use super::output::Output;
 use super::table::details;
 use super::words::{kind, word};

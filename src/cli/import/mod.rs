@@ -10,12 +10,13 @@ mod summary;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use self::rejects::{Place, Rejects};
 use self::rows::{Rows, Survey};
 use self::send::Import;
 use self::summary::Summary;
+use super::aside::aside;
 use super::csv::columns::Column;
 use super::csv::is_stream;
 use super::output::{note, write};
@@ -201,15 +202,6 @@ fn unchanged(file: &Path, before: Option<Survey>, after: &Survey) -> Result<(), 
         "{file} was changed meanwhile: the import has rows of before and after. Let it be, and \
          import it again with the same --import-id"
     )))
-}
-
-/// Does what blocks on a thread of its own, at once; a command that ends does not wait for it.
-fn aside<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> impl Future<Output = Result<T, Error>> {
-    let (sender, done) = oneshot::channel();
-    std::thread::spawn(move || sender.send(work()));
-    async { done.await.map_err(|_| Error::Unexpected("a thread of the import panicked")) }
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
-use tonic_types::RpcStatusExt as _;
 
 use super::super::Error;
+use super::super::error::why;
 use super::super::patience::Patience;
 use super::super::progress::Progress;
 use super::batch::Batch;
@@ -175,21 +175,6 @@ async fn next(batches: &mut Option<Receiver<Batch>>) -> Option<Batch> {
 fn send(sender: Option<&Sender<ImportGrantsRequest>>, message: Option<ImportGrantsRequest>) {
     if let (Some(sender), Some(message)) = (sender, message) {
         let _ = sender.try_send(message);
-    }
-}
-
-/// Every bad field, or what creditd says.
-fn why(status: &tonic_types::Status) -> String {
-    let violations = status.get_details_bad_request().map(|bad| bad.field_violations);
-    let faults: Vec<String> = violations
-        .unwrap_or_default()
-        .into_iter()
-        .map(|violation| format!("{} {}", violation.field, violation.description))
-        .collect();
-    match status.get_details_error_info() {
-        _ if !faults.is_empty() => faults.join("; "),
-        Some(info) => format!("{} ({})", status.message, info.reason),
-        None => status.message.clone(),
     }
 }
 

@@ -4,6 +4,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "its statements run once and need no cache")]
 
+mod campaigns;
 mod promises;
 mod rules;
 
@@ -13,6 +14,7 @@ use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Nullable, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl as _, SimpleAsyncConnection as _};
 
+use self::campaigns::CAMPAIGNS;
 use self::promises::PROMISES;
 use self::rules::RULES;
 use super::error::{Error, Result};
@@ -79,7 +81,7 @@ pub async fn audit(address: &Address) -> Result<Report> {
     let mut conn = address.connect_current().await?;
     conn.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let mut differences = Vec::new();
-    for (rule, finding) in RULES.iter().chain(PROMISES) {
+    for (rule, finding) in RULES.iter().chain(PROMISES).chain(CAMPAIGNS) {
         // Written here and nowhere else: no text from outside becomes a part of a statement.
         let limit = crate::limits::AUDIT_DIFFERENCES_MAX;
         let query = format!(

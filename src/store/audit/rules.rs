@@ -206,7 +206,8 @@ pub(super) const RULES: &[(&str, &str)] = &[
     (
         "a grant's request id is kept",
         "SELECT g.customer_id, 'grant ' || g.id, 'a request', NULL FROM grants g \
-         WHERE g.import_id IS NULL AND NOT EXISTS (SELECT 1 FROM requests r \
+         WHERE num_nonnulls(g.import_id, g.campaign_id) = 0 \
+           AND NOT EXISTS (SELECT 1 FROM requests r \
            WHERE r.customer_id = g.customer_id AND r.grant_id = g.id)",
     ),
     (

@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use creditd::pb;
 
+use crate::harness::campaign::{campaign, profiles};
 use crate::harness::{Client, Database, Options, Server, say, t0};
 
 /// A day: longer than these books last.
@@ -24,6 +25,8 @@ pub(super) async fn books() -> Database {
     reversed_invoices(&client).await;
     reversed_usage(&client).await;
     client.import("file", vec![say::row("third", "1"), say::row("fourth", "1")]).await;
+    client.upsert(profiles(["third", "fifth"], &["gold"])).await;
+    client.run_campaign(campaign("spring", "gold", "4")).await;
     server.stop().await;
     database
 }

@@ -1,6 +1,7 @@
 //! The everyday commands: the real binary against a real server.
 
 mod bulk;
+mod campaign;
 mod errors;
 mod grants;
 mod pages;
