@@ -30,6 +30,7 @@ mod limits;
 mod lists;
 mod luck;
 mod migrations;
+mod notifications;
 mod past;
 mod private_postgres;
 mod replicas;

@@ -14,6 +14,7 @@ pub mod child;
 pub mod database;
 pub mod dump;
 pub mod load;
+pub mod notify;
 pub mod postgres;
 pub mod proxy;
 pub mod say;
@@ -31,6 +32,7 @@ use creditd::limits;
 use creditd::pb::campaign_service_client::CampaignServiceClient;
 use creditd::pb::credit_service_client::CreditServiceClient;
 use creditd::pb::customer_service_client::CustomerServiceClient;
+use creditd::pb::notification_service_client::NotificationServiceClient;
 use creditd::pb::test_clock_service_client::TestClockServiceClient;
 use creditd::pb::usage_service_client::UsageServiceClient;
 use creditd::store::{Address, Clock, TestClock, audit};
@@ -158,6 +160,7 @@ impl Server {
 pub struct Client {
     pub credits: CreditServiceClient<Channel>,
     pub usage: UsageServiceClient<Channel>,
+    pub notifications: NotificationServiceClient<Channel>,
     pub clock: TestClockServiceClient<Channel>,
     pub customers: CustomerServiceClient<Channel>,
     pub campaigns: CampaignServiceClient<Channel>,
@@ -171,6 +174,7 @@ impl Client {
         Self {
             credits: CreditServiceClient::new(channel.clone()),
             usage: UsageServiceClient::new(channel.clone()),
+            notifications: NotificationServiceClient::new(channel.clone()),
             clock: TestClockServiceClient::new(channel.clone()),
             customers: CustomerServiceClient::new(channel.clone()),
             campaigns: CampaignServiceClient::new(channel.clone()),

@@ -1,0 +1,7 @@
+//! NotificationService: who is told of what, and what became of it.
+
+mod deliveries;
+mod endpoints;
+mod interests;
+mod secrets;
+mod settings;
