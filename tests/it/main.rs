@@ -42,3 +42,4 @@ mod tour;
 mod usage;
 mod void;
 mod watch;
+mod webhooks;

@@ -244,3 +244,41 @@ impl Resolve for Resolver {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn resolve(allow_private: bool) -> Result<usize, String> {
+        let resolver = Resolver(UrlPolicy { allow_http: false, allow_private });
+        let found = resolver.resolve("localhost".parse().expect("a name")).await;
+        found.map(Iterator::count).map_err(|error| error.to_string())
+    }
+
+    #[tokio::test]
+    async fn names_of_addresses_that_are_not_allowed_lead_nowhere() {
+        assert_eq!(resolve(false).await, Err(NOT_ALLOWED.to_owned()));
+        assert!(resolve(true).await.is_ok_and(|addresses| addresses > 0));
+    }
+
+    #[test]
+    fn what_goes_wrong_with_tls_is_said_in_words_of_ours() {
+        use rustls::{CertificateError as Certificate, Error as Tls};
+        for (error, said) in [
+            (Tls::InvalidCertificate(Certificate::Expired), "TLS: certificate expired"),
+            (
+                Tls::InvalidCertificate(Certificate::NotValidForName),
+                "TLS: certificate of another name",
+            ),
+            (
+                Tls::InvalidCertificate(Certificate::UnknownIssuer),
+                "TLS: certificate of an unknown issuer",
+            ),
+            (Tls::InvalidCertificate(Certificate::Revoked), "TLS: certificate not valid"),
+            (Tls::HandshakeNotComplete, "TLS: no handshake"),
+        ] {
+            let error = io::Error::new(io::ErrorKind::InvalidData, error);
+            assert_eq!(reason_of_io(&error), said);
+        }
+    }
+}

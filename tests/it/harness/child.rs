@@ -32,13 +32,22 @@ pub struct Serving {
 impl Serving {
     /// Starts it on this database and waits until it says that it is ready.
     pub async fn start(url: &str) -> Self {
-        Self::start_at("127.0.0.1:0", url).await
+        Self::start_with(url, &[]).await
+    }
+
+    /// The same with these flags.
+    pub async fn start_with(url: &str, flags: &[&str]) -> Self {
+        Self::run("127.0.0.1:0", url, flags).await
     }
 
     /// The same at this address.
     pub async fn start_at(listen: &str, url: &str) -> Self {
+        Self::run(listen, url, &[]).await
+    }
+
+    async fn run(listen: &str, url: &str, flags: &[&str]) -> Self {
         let mut command = creditd();
-        command.args(["serve", "--listen", listen, "--database-url", url]);
+        command.args(["serve", "--listen", listen, "--database-url", url]).args(flags);
         let mut process = command.stderr(Stdio::piped()).spawn().expect("a child");
         let log = process.stderr.take().expect("its log");
         let mut log = BufReader::new(log).lines();

@@ -17,6 +17,7 @@ pub mod load;
 pub mod notify;
 pub mod postgres;
 pub mod proxy;
+pub mod receiver;
 pub mod say;
 pub mod wait;
 
@@ -79,7 +80,7 @@ impl Default for Options {
             },
             webhooks: delivery::Settings {
                 policy: UrlPolicy { allow_http: true, allow_private: true },
-                timeout: Duration::from_secs(1),
+                timeout: Duration::from_secs(30),
             },
             delivers: true,
         }
