@@ -6,7 +6,7 @@ use super::books::Books;
 use super::config;
 use super::history::{History, histories};
 use super::naive::Naive;
-use super::words::Micros;
+use super::words::{Micros, News};
 
 /// After so many calls all that can be read is compared; each call's answer is at once.
 const READ_EVERY: usize = 6;
@@ -15,12 +15,21 @@ const READ_EVERY: usize = 6;
 fn agree(history: &History) -> Result<(), TestCaseError> {
     let mut books = Books::new(history.windows);
     let mut naive = Naive::new(history.windows);
+    books.wish(&history.wishes);
+    naive.wish(&history.wishes);
     for (number, step) in history.steps.iter().enumerate() {
+        if let Some(wishes) = &step.wishes {
+            books.wish(wishes);
+            naive.wish(wishes);
+        }
         let now = naive.pass(step.clock);
         let expected = naive.answer(&step.said, now);
         let said = std::slice::from_ref(&step.said);
         let answered = books.run(step.replica, step.clock, said);
         prop_assert_eq!(answered, vec![expected], "step {}: {:?}", number, step);
+        let told: Vec<News> = naive.news().cloned().collect();
+        prop_assert_eq!(books.news(), told, "step {}: {:?}", number, step);
+        prop_assert_eq!(books.marks(), naive.marks(), "step {}: {:?}", number, step);
         if number % READ_EVERY == 0 {
             read_alike(&books, &naive, step.clock)?;
         }

@@ -6,6 +6,7 @@
 mod reads;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use creditd::domain::account::{Account, KeyRecord, Made, Standing};
 use creditd::domain::amount::Amount;
@@ -15,13 +16,14 @@ use creditd::domain::entry::{Entry, EntryType};
 use creditd::domain::grant::Grant;
 use creditd::domain::hold::Hold;
 use creditd::domain::ids::GrantId;
+use creditd::domain::notification::{Interests, Notification, Threshold};
 use creditd::domain::order::by_consumption;
 use creditd::domain::refusal::Refusal;
 use creditd::domain::time::{Timestamp, Windows};
 use creditd::domain::usage::{Allocation, UsageEvent};
 
 use super::convert;
-use super::words::{self, Micros, Reply, Said};
+use super::words::{self, Micros, Reply, Said, Wishes};
 
 /// A grant's row: the grant, and the flag that the open ones are loaded by.
 #[derive(Debug, Clone)]
@@ -44,6 +46,9 @@ pub struct Books {
     applications: BTreeMap<String, CreditApplication>,
     keys: HashMap<Key, KeyRecord>,
     ledger: Vec<Entry>,
+    outbox: Vec<Notification>,
+    low: Vec<Threshold>,
+    interests: Arc<Interests>,
     cached: [Option<Account>; REPLICAS],
 }
 
@@ -58,8 +63,16 @@ impl Books {
             applications: BTreeMap::new(),
             keys: HashMap::new(),
             ledger: Vec::new(),
+            outbox: Vec::new(),
+            low: Vec::new(),
+            interests: Arc::default(),
             cached: [None, None],
         }
+    }
+
+    /// Says who is to be told of what, from the next batch on.
+    pub fn wish(&mut self, wishes: &Wishes) {
+        self.interests = Arc::new(convert::interests(wishes));
     }
 
     /// Runs one batch at `clock` on one of the replicas; any other number starts without a cache.
@@ -70,6 +83,7 @@ impl Books {
         for command in &commands {
             self.name(&mut account, command);
         }
+        account.heed(Arc::clone(&self.interests));
         account.begin(convert::instant(clock)).expect("sound figures");
         let answers: Vec<Result<Outcome, Refusal>> =
             commands.iter().map(|command| account.apply(command)).collect();
@@ -101,7 +115,10 @@ impl Books {
             _ => {
                 let holds = self.holds.values().filter(|hold| hold.end.is_none()).cloned();
                 let (customer, grants) = (convert::customer(), self.open_grants());
-                Account::known(customer, self.windows, standing, grants, holds.collect())
+                let mut account =
+                    Account::known(customer, self.windows, standing, grants, holds.collect());
+                account.remember_low(self.low.clone());
+                account
             }
         }
     }
@@ -220,11 +237,13 @@ impl Books {
             row.grant.expires_at = grant.expires_at;
             row.grant.notes = grant.notes.clone();
             row.grant.voided.clone_from(&grant.voided);
+            row.grant.warned.clone_from(&grant.warned);
         }
         for grant in account.grants_with_new_terms().chain(account.grants_with_new_figures()) {
             let row = self.grants.get_mut(&grant.id).expect("a row");
             row.grant.figures = grant.figures;
             row.grant.updated_at = grant.updated_at;
+            row.grant.due_noted = grant.due_noted;
             row.open = grant.is_open(now, &windows);
         }
         for grant in account.grants() {
@@ -237,6 +256,11 @@ impl Books {
         self.save_holds(account);
         self.save_records(account);
         self.ledger.extend(account.changes().entries.iter().cloned());
+        self.outbox.extend(account.changes().notifications.iter().cloned());
+        if account.changes().low {
+            self.low = account.low().to_vec();
+        }
+        assert_eq!(self.low, account.low(), "a mark that nobody writes");
         self.standing = Some(account.standing());
     }
 

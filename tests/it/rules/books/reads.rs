@@ -10,7 +10,7 @@ use creditd::domain::ids::GrantId;
 use creditd::domain::time::Timestamp;
 
 use super::super::convert;
-use super::super::words::{self, Line, Micros, View};
+use super::super::words::{self, Line, Marks, Micros, News, View};
 use super::{Books, Row};
 
 impl Books {
@@ -127,6 +127,19 @@ impl Books {
 
     pub fn lines(&self) -> Vec<Line> {
         self.ledger.iter().map(convert::line).collect()
+    }
+
+    /// All that was told.
+    pub fn news(&self) -> Vec<News> {
+        self.outbox.iter().map(convert::news).collect()
+    }
+
+    /// What is remembered of it.
+    pub fn marks(&self) -> Marks {
+        let mut marks = convert::marks(self.grants.values().map(|row| &row.grant), &self.low);
+        let last = self.last_recorded().map(convert::micros);
+        marks.warned.retain(|(.., end)| Some(*end) > last);
+        marks
     }
 
     /// The account as store/account.rs reads it: nothing is written.

@@ -1,6 +1,7 @@
 //! Between the two vocabularies: the naive model's calls as the domain's commands, as the door
 //! would make them, and what the domain answers in the naive model's words.
 
+mod news;
 mod told;
 
 use chrono::{DateTime, TimeDelta};
@@ -16,7 +17,8 @@ use creditd::domain::time::{self, Timestamp};
 use creditd::domain::usage::Uncovered;
 use uuid::Uuid;
 
-pub use self::told::{application, balance, event, hold, line, reply, status, view};
+pub use self::news::{interests, marks, news};
+pub use self::told::{application, balance, event, hold, line, micros, reply, status, view};
 use super::words::{self, Call, Micros, Of, Said};
 
 /// The currencies and metrics that histories use.

@@ -2,7 +2,7 @@
 
 use creditd::domain::amount::Amount;
 use creditd::domain::application::CreditApplication;
-use creditd::domain::balance::Balance;
+use creditd::domain::balance::{self, Balance};
 use creditd::domain::command::Outcome;
 use creditd::domain::entry::{Entry, EntryType};
 use creditd::domain::grant::{self, Grant, Metadata, Priority};
@@ -19,7 +19,7 @@ use super::super::words::{
 };
 use super::{CURRENCIES, METRICS};
 
-fn grant_number(id: GrantId) -> u32 {
+pub(super) fn grant_number(id: GrantId) -> u32 {
     u32::try_from(id.0.as_u128()).expect("an id that the tests made").reverse_bits()
 }
 
@@ -46,12 +46,12 @@ fn metadata_back(metadata: &Metadata) -> String {
     metadata.values().cloned().collect()
 }
 
-fn micros(at: Timestamp) -> Micros {
+pub fn micros(at: Timestamp) -> Micros {
     at.timestamp_micros()
 }
 
 /// The tests' own word for a text that came back.
-fn one_of(names: &[&'static str], name: &str) -> &'static str {
+pub(super) fn one_of(names: &[&'static str], name: &str) -> &'static str {
     names.iter().copied().find(|known| *known == name).expect("a name that the tests use")
 }
 
@@ -281,19 +281,19 @@ fn read(printed: &str) -> i128 {
     whole.parse::<i128>().expect("a number") * ONE + part.parse::<i128>().expect("decimals")
 }
 
+pub(super) fn total(total: &balance::Total) -> Total {
+    Total {
+        scope: scope_back(&total.scope),
+        available: total.available.units(),
+        held: total.held.units(),
+        remaining: total.remaining.units(),
+    }
+}
+
 pub fn balance(balance: &Balance) -> words::Balance {
-    let mut totals: Vec<Total> = balance
-        .totals
-        .iter()
-        .map(|total| Total {
-            scope: scope_back(&total.scope),
-            available: total.available.units(),
-            held: total.held.units(),
-            remaining: total.remaining.units(),
-        })
-        .collect();
+    let mut totals: Vec<Total> = balance.totals.iter().map(total).collect();
     totals.sort();
-    let part = |part: &creditd::domain::balance::GrantBalance| Part {
+    let part = |part: &balance::GrantBalance| Part {
         grant: grant_number(part.grant_id),
         status: status(part.status),
         available: part.available.units(),

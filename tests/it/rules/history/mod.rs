@@ -1,6 +1,7 @@
 //! Random histories. Times are coarse and drawn to the edges that earlier calls made, so that
 //! equal instants, exact expiries and exact ends of windows are common rather than never.
 
+mod wishes;
 mod writer;
 
 use proptest::collection::vec;
@@ -8,12 +9,13 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use self::wishes::{Change, change, wishes};
 use self::writer::Writer;
 use super::books::REPLICAS;
 use super::convert::{CURRENCIES, METRICS};
 use super::words::{
     Apply, Aside, Category, Create, MINUTE, Micros, Notes, ONE, Said, Scope, Update, Usage, Void,
-    Windows,
+    Windows, Wishes,
 };
 
 /// Words for descriptions and metadata.
@@ -27,12 +29,16 @@ pub struct Step {
     pub clock: Micros,
     /// Which replica's lane takes it; one number more than there are stands for a fresh one.
     pub replica: usize,
+    /// Who is to be told of what from here on, where that changes.
+    pub wishes: Option<Wishes>,
     pub said: Said,
 }
 
 #[derive(Debug, Clone)]
 pub struct History {
     pub windows: Windows,
+    /// Who is to be told of what at first.
+    pub wishes: Wishes,
     pub steps: Vec<Step>,
 }
 
@@ -92,6 +98,7 @@ struct Raw {
     clock: When,
     replica: usize,
     actor: &'static str,
+    change: Option<Change>,
     act: Act,
 }
 
@@ -278,8 +285,14 @@ pub fn histories(most: usize) -> impl Strategy<Value = History> {
     let windows = prop_oneof![12 => windows, 1 => Just((0, 3))];
     let actor = select(vec!["anonymous", "billing"]);
     let raw = |clock, act| {
-        let raw = (clock, 0..=REPLICAS, actor.clone(), act);
-        raw.prop_map(|(clock, replica, actor, act)| Raw { clock, replica, actor, act })
+        let raw = (clock, 0..=REPLICAS, actor.clone(), option::weighted(0.04, change()), act);
+        raw.prop_map(|(clock, replica, actor, change, act)| Raw {
+            clock,
+            replica,
+            actor,
+            change,
+            act,
+        })
     };
     // Something to begin with, so that what comes next finds something to act on.
     let at_once = || Just(When::Off(0)).boxed();
@@ -288,17 +301,19 @@ pub fn histories(most: usize) -> impl Strategy<Value = History> {
         vec(raw(at_once(), prop_oneof![usage(), apply(), aside()].boxed()), 0..4),
     );
     let raws = vec(raw(clock().boxed(), act().boxed()), 1..most);
-    (windows, opening, raws).prop_map(|((age, late), (grants, spending), rest)| {
-        let raws = grants.into_iter().chain(spending).chain(rest);
-        let windows = Windows { max_event_age: age * MINUTE, late_usage: late * MINUTE };
-        let mut writer = Writer::new(windows);
-        let mut steps: Vec<Step> = Vec::new();
-        for raw in raws {
-            let step = writer.step(raw, &steps);
-            steps.push(step);
-        }
-        History { windows, steps }
-    })
+    (windows, wishes(), opening, raws).prop_map(
+        |((age, late), wishes, (grants, spending), rest)| {
+            let raws = grants.into_iter().chain(spending).chain(rest);
+            let windows = Windows { max_event_age: age * MINUTE, late_usage: late * MINUTE };
+            let mut writer = Writer::new(windows, &wishes);
+            let mut steps: Vec<Step> = Vec::new();
+            for raw in raws {
+                let step = writer.step(raw, &steps);
+                steps.push(step);
+            }
+            History { windows, wishes, steps }
+        },
+    )
 }
 
 impl History {
@@ -309,6 +324,12 @@ impl History {
             latest = latest.max(step.clock);
             step.clock = latest;
         }
+        self
+    }
+
+    /// The same with wishes that never change.
+    pub fn of_one_mind(mut self) -> Self {
+        self.steps.iter_mut().for_each(|step| step.wishes = None);
         self
     }
 

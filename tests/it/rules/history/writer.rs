@@ -3,7 +3,7 @@
 use super::super::naive::smallest;
 use super::super::words::{
     Apply, Aside, Call, Create, Extend, MINUTE, Micros, Of, Reverse, Said, Scope, Settle, Usage,
-    Windows,
+    Windows, Wishes,
 };
 use super::{Act, LARGEST, Part, Raw, START, Step, When};
 
@@ -15,6 +15,8 @@ pub(super) struct Writer {
     windows: Windows,
     clock: Micros,
     latest: Micros,
+    wishes: Wishes,
+    first_wishes: Wishes,
     edges: Vec<Micros>,
     /// Ends of late windows.
     closings: Vec<Micros>,
@@ -22,9 +24,17 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(windows: Windows) -> Self {
-        let (edges, closings) = (vec![START], Vec::new());
-        Self { windows, clock: START, latest: START, edges, closings, grants: 0 }
+    pub(super) fn new(windows: Windows, wishes: &Wishes) -> Self {
+        Self {
+            windows,
+            clock: START,
+            latest: START,
+            wishes: wishes.clone(),
+            first_wishes: wishes.clone(),
+            edges: vec![START],
+            closings: Vec::new(),
+            grants: 0,
+        }
     }
 
     fn at(&self, when: &When) -> Micros {
@@ -45,6 +55,8 @@ impl Writer {
     /// Notes the end of a grant, which is worth aiming at.
     fn end(&mut self, at: Option<Micros>) {
         let closing = at.map(|end| end + self.windows.late_usage);
+        let begins = self.wishes.periods.iter().filter_map(|period| Some(at? - period));
+        self.edges.extend(begins);
         self.edges.extend(at);
         self.edges.extend(closing);
         self.closings.extend(closing);
@@ -56,8 +68,11 @@ impl Writer {
             other => self.at(other).max(self.floor()),
         };
         self.latest = self.latest.max(self.clock);
+        let wishes = raw.change.map(|change| change.of(&self.wishes, &self.first_wishes));
+        self.wishes = wishes.clone().unwrap_or_else(|| self.wishes.clone());
         let call = self.call(raw.act, before);
-        Step { clock: self.clock, replica: raw.replica, said: Said { actor: raw.actor, call } }
+        let said = Said { actor: raw.actor, call };
+        Step { clock: self.clock, replica: raw.replica, wishes, said }
     }
 
     /// One of the next few instants ahead, so that time does not leap over all of them.

@@ -4,14 +4,15 @@
 
 mod grants;
 mod holds;
+mod news;
 mod reads;
 mod reversals;
 mod spending;
 
 pub use self::reversals::smallest;
 use super::words::{
-    Apply, Aside, Call, Create, HoldStatus, Kind, Line, Micros, No, Reply, Reverse, Reversed, Said,
-    Usage, View, Windows,
+    Apply, Aside, Call, Create, HoldStatus, Kind, Line, Micros, News, No, Reply, Reverse, Reversed,
+    Said, Status, Threshold, Tiding, Usage, View, Windows, Wishes,
 };
 
 /// Something that happened. Facts are only ever added.
@@ -26,12 +27,14 @@ pub enum Fact {
     Extended { hold: u8, deadline: Micros, now: Micros },
     Ended { hold: u8, how: HoldStatus, event: Option<u8>, now: Micros },
     Reversed { reverse: Reverse, amount: i128, did: Reversed, now: Micros },
+    Told(News),
 }
 
 impl Fact {
     fn recorded(&self) -> Micros {
         match self {
             Self::Moved(line) => line.recorded,
+            Self::Told(news) => news.at,
             Self::Made { now, .. }
             | Self::Noted { now, .. }
             | Self::Used { now, .. }
@@ -48,6 +51,9 @@ impl Fact {
 pub struct Naive {
     windows: Windows,
     facts: Vec<Fact>,
+    wishes: Wishes,
+    /// The thresholds below which the balance was told to be.
+    low: Vec<Threshold>,
 }
 
 /// Why, by whom and when something moves.
@@ -73,12 +79,18 @@ impl<'a> Why<'a> {
 /// What falls due.
 enum Due {
     Hold(u8),
-    Grant { grant: u32, free: i128 },
+    End(u32),
+    Start(u32),
+    Warning(u32, Micros),
 }
+
+/// Its turn: the instant; at one instant holds, ends, starts and warnings; then holds by id, and the
+/// rest as the grants were made, the longest warning first.
+type Turn = (Micros, u8, String, i64, Micros);
 
 impl Naive {
     pub fn new(windows: Windows) -> Self {
-        Self { windows, facts: Vec::new() }
+        Self { windows, facts: Vec::new(), wishes: Wishes::default(), low: Vec::new() }
     }
 
     fn ledger(&self) -> impl DoubleEndedIterator<Item = &Line> {
@@ -95,7 +107,7 @@ impl Naive {
     /// The model as it was at an instant: what was recorded later is forgotten.
     pub fn recorded_by(&self, at: Micros) -> Self {
         let known = self.facts.iter().filter(|fact| fact.recorded() <= at);
-        Self { windows: self.windows, facts: known.cloned().collect() }
+        Self { facts: known.cloned().collect(), ..self.clone() }
     }
 
     fn revision(&self) -> i64 {
@@ -107,46 +119,73 @@ impl Naive {
     pub fn pass(&mut self, clock: Micros) -> Micros {
         let last = self.facts.iter().map(Fact::recorded).max();
         let now = last.map_or(clock, |last| last.max(clock));
-        while let Some((instant, due)) = self.first_due(now) {
-            let why = Why::called("creditd", instant);
-            match due {
-                Due::Hold(hold) => {
-                    self.let_go(&self.held_by(hold, instant), hold, &why);
-                    let (how, event) = (HoldStatus::Expired, None);
-                    self.facts.push(Fact::Ended { hold, how, event, now: instant });
-                }
-                Due::Grant { grant, free } => self.moved(grant, Kind::Expired, -free, 0, &why),
-            }
+        // What was due by then has been booked; but somebody may ask for new warnings.
+        let since = last.unwrap_or(Micros::MIN);
+        let mut levels = self.levels(since);
+        let mut done = (since, 3, String::new(), 0, 0);
+        while let Some((turn, due)) = self.next_due(&done, since, now) {
+            self.bring(due, turn.0);
+            levels = self.cross(&levels, turn.0);
+            done = turn;
         }
         now
     }
 
-    /// Deadlines come before expiries of the same instant; deadlines by id, expiries as the grants
-    /// were made.
-    fn first_due(&self, now: Micros) -> Option<(Micros, Due)> {
+    fn bring(&mut self, due: Due, instant: Micros) {
+        let why = Why::called("creditd", instant);
+        match due {
+            Due::Hold(hold) => {
+                self.let_go(&self.held_by(hold, instant), hold, &why);
+                let (how, event) = (HoldStatus::Expired, None);
+                self.facts.push(Fact::Ended { hold, how, event, now: instant });
+                self.tell_of_hold(hold, instant);
+            }
+            Due::End(grant) => {
+                let free = self.view(grant, instant).map_or(0, |view| view.remaining - view.held);
+                if free > 0 {
+                    self.moved(grant, Kind::Expired, -free, 0, &why);
+                }
+                self.tell_of_grant(Tiding::Expired, grant, instant);
+            }
+            Due::Start(grant) => {
+                if self.view(grant, instant).is_ok_and(|view| view.status == Status::Active) {
+                    self.tell_of_grant(Tiding::Activated, grant, instant);
+                }
+            }
+            Due::Warning(grant, period) => self.warn(grant, period, instant),
+        }
+    }
+
+    /// What is due after what was done last.
+    fn next_due(&self, done: &Turn, since: Micros, now: Micros) -> Option<(Turn, Due)> {
         let mut due = Vec::new();
-        for hold in self.holds() {
-            if hold.status == HoldStatus::Open && hold.deadline <= now {
-                let id = hold.aside.hold;
-                due.push(((hold.deadline, 0, id.to_string(), 0), Due::Hold(id)));
+        for hold in self.holds().into_iter().filter(|hold| hold.status == HoldStatus::Open) {
+            let id = hold.aside.hold;
+            due.push(((hold.deadline, 0, id.to_string(), 0, 0), Due::Hold(id)));
+        }
+        let stands = |view: &View| view.remaining > 0 && view.voided_at.is_none();
+        for view in self.views(now).into_iter().filter(stands) {
+            let (grant, made) = (view.grant, view.sequence);
+            if let Some(end) = view.expires {
+                due.push(((end, 1, String::new(), made, 0), Due::End(grant)));
+            }
+            due.push(((view.effective, 2, String::new(), made, 0), Due::Start(grant)));
+            for (period, begins) in self.warnings_of(&view) {
+                // One that nobody asked for before is due at once.
+                let at = if begins > since { begins } else { now };
+                if !view.ended(at) {
+                    due.push(((at, 3, String::new(), made, -period), Due::Warning(grant, period)));
+                }
             }
         }
-        for view in self.views(now) {
-            if let Some(end) = view.expires.filter(|end| *end <= now)
-                && view.remaining > view.held
-            {
-                let View { grant, sequence, .. } = view;
-                let free = view.remaining - view.held;
-                due.push(((end, 1, String::new(), sequence), Due::Grant { grant, free }));
-            }
-        }
-        let first = due.into_iter().min_by(|(a, _), (b, _)| a.cmp(b));
-        first.map(|((instant, ..), due)| (instant, due))
+        due.retain(|(turn, _)| turn > done && turn.0 <= now);
+        due.into_iter().min_by(|(a, _), (b, _)| a.cmp(b))
     }
 
     /// Answers a call at the instant that [`Naive::pass`] returned.
     pub fn answer(&mut self, said: &Said, now: Micros) -> Reply {
         let by = said.actor;
+        let (known, levels) = (self.facts.len(), self.levels(now));
         let answer = match &said.call {
             Call::Create(create) => self.create(create, by, now),
             Call::Update(update) => self.update(update, by, now),
@@ -160,6 +199,10 @@ impl Naive {
             Call::Reverse(reverse) => self.reverse(reverse, by, now),
             Call::Sweep => Ok(Reply::Swept),
         };
+        if answer.is_ok() {
+            self.notice(known, now);
+            self.cross(&levels, now);
+        }
         answer.unwrap_or_else(Reply::Refused)
     }
 

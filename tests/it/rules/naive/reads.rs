@@ -41,7 +41,12 @@ impl Naive {
     pub fn balance(&self, clock: Micros) -> Balance {
         let mut then = self.clone();
         let now = then.pass(clock);
-        let mut views = then.views(now);
+        then.balance_now(now)
+    }
+
+    /// The balance as the facts have it, with nothing booked.
+    pub(super) fn balance_now(&self, now: Micros) -> Balance {
+        let mut views = self.views(now);
         let stands = |view: &View| matches!(view.status, Status::Active | Status::Pending);
         views.retain(|view| stands(view) || view.held > 0);
         views.sort_by_key(View::turn);
@@ -74,7 +79,7 @@ impl Naive {
             .collect();
         upcoming.sort_by_key(|(_, end, _)| *end);
         Balance {
-            revision: then.revision(),
+            revision: self.revision(),
             as_of: now,
             totals: scopes.into_iter().map(total).collect(),
             parts: views.iter().map(part).collect(),

@@ -3,6 +3,7 @@
 
 mod answers;
 mod calls;
+mod news;
 
 pub use self::answers::{
     Application, Balance, Event, Hold, HoldStatus, Kind, Line, No, Part, Reply, Reversed, Status,
@@ -12,3 +13,4 @@ pub use self::calls::{
     Apply, Aside, Call, Category, Create, Extend, MINUTE, Micros, Notes, ONE, Of, Reverse, Said,
     Scope, Settle, Update, Usage, Void, Windows,
 };
+pub use self::news::{About, Marks, News, Purse, Threshold, Tiding, Wishes, wants};
