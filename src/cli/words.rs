@@ -8,8 +8,8 @@ use clap::builder::PossibleValue;
 
 use super::Error;
 use crate::pb::{
-    CampaignState, CandidateVerdict, GrantCategory, GrantStatus, GrantType, HoldStatus, LedgerEntryType,
-    UsageWindow,
+    CampaignState, CandidateVerdict, GrantCategory, GrantStatus, GrantType, HoldStatus,
+    LedgerEntryType, UsageWindow,
 };
 
 /// Gives the values of an enum their words; one without a word cannot be typed.

@@ -148,7 +148,10 @@ fn told(campaign: Option<&Campaign>) -> Result<String, Error> {
     let facts = [
         ("campaign", given(&campaign.campaign_id)),
         ("for", Some(audience(campaign))),
-        ("each gets", Some(format!("{} {}", template.amount, kind(&template.currency, &template.metrics)))),
+        (
+            "each gets",
+            Some(format!("{} {}", template.amount, kind(&template.currency, &template.metrics))),
+        ),
         ("expires", time::shown(template.expires_at.as_ref())),
         ("description", given(&template.description)),
         ("state", Some(word(campaign.state()))),

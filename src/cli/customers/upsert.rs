@@ -87,7 +87,9 @@ fn read(path: &Path, batches: &mpsc::Sender<Batch>) -> Result<(), Error> {
     let mut batch = Batch::new();
     while let Some(row) = sheet.next()? {
         batch.push(row);
-        if batch.len() == limits::PROFILES_MAX && batches.blocking_send(std::mem::take(&mut batch)).is_err() {
+        if batch.len() == limits::PROFILES_MAX
+            && batches.blocking_send(std::mem::take(&mut batch)).is_err()
+        {
             return Ok(());
         }
     }
@@ -174,7 +176,9 @@ impl Tally {
                 "unchanged": unchanged, "rejected": rejected });
             format!("{counts}\n")
         } else {
-            format!("{created} created, {updated} updated, {unchanged} unchanged, {rejected} rejected\n")
+            format!(
+                "{created} created, {updated} updated, {unchanged} unchanged, {rejected} rejected\n"
+            )
         })?;
         match rejected {
             0 => Ok(()),

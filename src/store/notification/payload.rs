@@ -90,6 +90,9 @@ fn grant(customer: &Customer, grant: &Grant, at: Timestamp) -> Value {
         shown.insert("import_id".into(), import.import_id.as_str().into());
         shown.insert("import_row".into(), import.row.into());
     }
+    if let Some(campaign) = &grant.campaign {
+        shown.insert("campaign_id".into(), campaign.as_str().into());
+    }
     Value::Object(shown)
 }
 

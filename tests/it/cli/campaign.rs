@@ -20,7 +20,8 @@ fn file(text: &str) -> (tempfile::TempDir, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn profiles_come_from_a_file() {
     World::run(async |world| {
-        let rows = "segments,customer_id,name\ngold;\"a;b\",acme,Acme Ltd\n,globex,\ngold,initech,I\n";
+        let rows =
+            "segments,customer_id,name\ngold;\"a;b\",acme,Acme Ltd\n,globex,\ngold,initech,I\n";
         let (_folder, path) = file(rows);
         let said = run(world, &format!("customers upsert {path}")).await;
         assert_eq!(said.code, Some(0), "{}", said.err);
@@ -36,9 +37,15 @@ async fn profiles_come_from_a_file() {
                      initech   I         gold\n";
         assert_eq!(listed, lines);
         let gold = tells(world, "customers list --segment gold").await;
-        assert_eq!(gold.iter().map(|one| &one["customerId"]).collect::<Vec<_>>(), ["acme", "initech"]);
+        assert_eq!(
+            gold.iter().map(|one| &one["customerId"]).collect::<Vec<_>>(),
+            ["acme", "initech"]
+        );
         let got = says(world, "customers get acme").await;
-        assert!(got.starts_with("customer  acme\nname      Acme Ltd\nsegments  a;b, gold\n"), "{got}");
+        assert!(
+            got.starts_with("customer  acme\nname      Acme Ltd\nsegments  a;b, gold\n"),
+            "{got}"
+        );
     })
     .await;
 }
@@ -50,7 +57,11 @@ async fn bad_profiles_are_told_by_their_lines() {
         let said = run(world, &format!("customers upsert {path}")).await;
         assert_eq!(said.code, Some(1));
         assert_eq!(said.out, "2 created, 0 updated, 0 unchanged, 1 rejected\n");
-        assert!(said.err.contains("line 3 was rejected: customer_id is required\n"), "{}", said.err);
+        assert!(
+            said.err.contains("line 3 was rejected: customer_id is required\n"),
+            "{}",
+            said.err
+        );
         for (text, fault) in [
             ("customer,segments\na,b\n", "line 1: the column customer_id is missing"),
             ("customer_id,plan\na,b\n", "line 1: column \"plan\" is not one of customer_id, name"),
@@ -79,8 +90,14 @@ async fn a_campaign_is_run_to_its_end() {
         let said = run(world, &line).await;
         assert_eq!(said.code, Some(0), "{}", said.err);
         assert!(said.err.starts_with("customers: 2 of 2"), "{}", said.err);
-        for fact in ["for         segment gold\n", "each gets   5.00 USD\n", "state       finished\n",
-            "run         1\n", "created     2\n", "rejected    0\n"] {
+        for fact in [
+            "for         segment gold\n",
+            "each gets   5.00 USD\n",
+            "state       finished\n",
+            "run         1\n",
+            "created     2\n",
+            "rejected    0\n",
+        ] {
             assert!(said.out.contains(fact), "{fact}: {}", said.out);
         }
         let said = run(world, &format!("{line} --detach")).await;
@@ -90,10 +107,12 @@ async fn a_campaign_is_run_to_its_end() {
         let grants = tells(world, "grants list --campaign spring").await;
         assert_eq!(grants.len(), 2);
         let (_folder, path) = file("name,customer_id\nAcme,acme\nNew,new\n");
-        let said = run(world, &format!("campaign create outage --customers {path} --amount 7")).await;
+        let said =
+            run(world, &format!("campaign create outage --customers {path} --amount 7")).await;
         assert!(said.out.contains("for         2 customers by name\n"), "{}", said.out);
         let listed = says(world, "campaigns list").await;
-        let words: Vec<&str> = listed.lines().skip(1).flat_map(|line| line.split_whitespace().next()).collect();
+        let words: Vec<&str> =
+            listed.lines().skip(1).flat_map(|line| line.split_whitespace().next()).collect();
         assert_eq!(words, ["spring", "outage"]);
         let said = says(world, "void --campaign spring --reason mistake").await;
         assert_eq!(said, "2 grants voided, 0 skipped\n  10.00 USD\n");
@@ -115,10 +134,15 @@ async fn rejections_are_a_fault() {
         world.advance(chrono::TimeDelta::hours(2)).await;
         let (_folder, path) = file("customer_id,segments\nacme,gold\n");
         run(world, &format!("customers upsert {path}")).await;
-        let line = "campaign create late --segment gold --amount 1 --expires-at 2026-01-01T01:00:00Z";
+        let line =
+            "campaign create late --segment gold --amount 1 --expires-at 2026-01-01T01:00:00Z";
         let said = run(world, line).await;
         assert_eq!(said.code, Some(1));
-        assert!(said.out.contains("rejection   acme: expires_at must be after now\n"), "{}", said.out);
+        assert!(
+            said.out.contains("rejection   acme: expires_at must be after now\n"),
+            "{}",
+            said.out
+        );
         assert!(said.err.ends_with("creditd: 1 customers were rejected\n"), "{}", said.err);
     })
     .await;
