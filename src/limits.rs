@@ -106,9 +106,10 @@ pub const OLD_SECRETS_MAX: usize = 5;
 /// How long a secret signs on after another has taken its place: a receiver changes over within a
 /// working day, and a secret that got lost is soon worth nothing.
 pub const OLD_SECRET_SIGNS_FOR: TimeDelta = TimeDelta::hours(24);
+
 /// Segments that one customer may be in.
 pub const SEGMENTS_MAX: usize = 50;
-/// Characters of a customer's name: a heading's worth, with room for the longest legal names.
+/// Characters of a customer's name: the same as a description.
 pub const NAME_CHARS_MAX: usize = 1_000;
 /// Profiles in one UpsertCustomers request: a transaction of some ten milliseconds.
 pub const PROFILES_MAX: usize = 1_000;
