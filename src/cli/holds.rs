@@ -120,7 +120,7 @@ async fn create(args: Create) -> Result<(), Error> {
         hold_id,
         metric: args.metric,
         quantity: args.quantity,
-        ttl: args.ttl.map(duration).transpose()?,
+        ttl: args.ttl.map(time::duration).transpose()?,
         allow_partial: args.allow_partial,
     };
     let answer = endpoint.usage().await?.create_hold(request).await?.into_inner();
@@ -139,7 +139,7 @@ async fn get(named: Named) -> Result<(), Error> {
 
 async fn extend(args: Extend) -> Result<(), Error> {
     let Named { customer, hold_id, endpoint, output } = args.named;
-    let ttl = Some(duration(args.ttl)?);
+    let ttl = Some(time::duration(args.ttl)?);
     let request = ExtendHoldRequest { customer_id: customer, hold_id, ttl };
     let answer = endpoint.usage().await?.extend_hold(request).await?.into_inner();
     output.answer(&answer, |answer| told(answer.hold.as_ref()))
@@ -163,11 +163,6 @@ async fn release(named: Named) -> Result<(), Error> {
     let request = ReleaseHoldRequest { customer_id: customer, hold_id };
     let answer = endpoint.usage().await?.release_hold(request).await?.into_inner();
     output.answer(&answer, |answer| told(answer.hold.as_ref()))
-}
-
-/// As the wire has it.
-fn duration(of: std::time::Duration) -> Result<prost_types::Duration, Error> {
-    of.try_into().map_err(|_| Error::Unexpected("a duration that no message can hold"))
 }
 
 fn settled(answer: &SettleHoldResponse) -> Result<String, Error> {

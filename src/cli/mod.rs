@@ -8,6 +8,7 @@ use crate::limits;
 use crate::pb::campaign_service_client::CampaignServiceClient;
 use crate::pb::credit_service_client::CreditServiceClient;
 use crate::pb::customer_service_client::CustomerServiceClient;
+use crate::pb::notification_service_client::NotificationServiceClient;
 use crate::pb::usage_service_client::UsageServiceClient;
 
 mod aside;
@@ -15,6 +16,7 @@ mod balance;
 mod campaign;
 mod csv;
 mod customers;
+mod deliveries;
 pub mod demo;
 pub mod error;
 mod export;
@@ -25,6 +27,7 @@ mod import;
 mod invoices;
 mod json;
 mod ledger;
+mod notifications;
 mod output;
 mod patience;
 mod progress;
@@ -33,6 +36,7 @@ pub mod time;
 mod usage;
 mod void;
 mod watch;
+mod webhooks;
 mod words;
 
 pub use self::error::Error;
@@ -83,6 +87,18 @@ pub enum Command {
     #[command(after_long_help = watch::EXAMPLES)]
     Watch(watch::Args),
 
+    /// Make, change and delete webhook endpoints, which are told of what happens.
+    #[command(subcommand)]
+    Webhooks(webhooks::Command),
+
+    /// Look at what was sent to webhook endpoints, or waits for it; send it again.
+    #[command(subcommand)]
+    Deliveries(deliveries::Command),
+
+    /// Show and set what notifications warn of, for all webhook endpoints.
+    #[command(subcommand)]
+    Notifications(notifications::Command),
+
     /// Void what remains of all grants of one import or campaign.
     ///
     /// What was consumed stays as it is. Grants that are voided, exhausted or expired already are
@@ -118,6 +134,9 @@ pub async fn run(command: Command) -> Result<(), Error> {
         Command::Invoices(command) => invoices::run(command).await,
         Command::Ledger(args) => ledger::run(args).await,
         Command::Watch(args) => watch::run(args).await,
+        Command::Webhooks(command) => webhooks::run(command).await,
+        Command::Deliveries(command) => deliveries::run(command).await,
+        Command::Notifications(command) => notifications::run(command).await,
         Command::Void(args) => void::run(args).await,
         Command::Import(args) => import::run(args).await,
         Command::Export(command) => export::run(command).await,
@@ -181,6 +200,12 @@ impl Endpoint {
     /// Grants, balances and the ledger.
     async fn credits(&self) -> Result<CreditServiceClient<Channel>, Error> {
         let client = CreditServiceClient::new(self.connect().await?);
+        Ok(client.max_decoding_message_size(limits::ANSWER_BYTES_MAX))
+    }
+
+    /// Webhooks.
+    async fn notifications(&self) -> Result<NotificationServiceClient<Channel>, Error> {
+        let client = NotificationServiceClient::new(self.connect().await?);
         Ok(client.max_decoding_message_size(limits::ANSWER_BYTES_MAX))
     }
 

@@ -3,7 +3,9 @@
 use chrono::{
     DateTime, Datelike as _, NaiveDate, NaiveTime, SecondsFormat, TimeDelta, Timelike as _, Utc,
 };
-use prost_types::Timestamp;
+use prost_types::{Duration, Timestamp};
+
+use super::Error;
 
 /// The instant that a text names. A plain date is the start of that day in UTC.
 ///
@@ -34,6 +36,11 @@ pub fn end_of(text: &str) -> Result<DateTime<Utc>, String> {
 #[must_use]
 pub fn to_wire(at: DateTime<Utc>) -> Timestamp {
     Timestamp { seconds: at.timestamp(), nanos: at.timestamp_subsec_nanos().cast_signed() }
+}
+
+/// A duration as the wire carries it.
+pub(super) fn duration(of: std::time::Duration) -> Result<Duration, Error> {
+    of.try_into().map_err(|_| Error::Unexpected("a duration that no message can hold"))
 }
 
 /// An instant from the wire, where there is one that a calendar knows.

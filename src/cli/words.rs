@@ -8,8 +8,8 @@ use clap::builder::PossibleValue;
 
 use super::Error;
 use crate::pb::{
-    CampaignState, CandidateVerdict, GrantCategory, GrantStatus, GrantType, HoldStatus,
-    LedgerEntryType, UsageWindow,
+    CampaignState, CandidateVerdict, DeliveryStatus, GrantCategory, GrantStatus, GrantType,
+    HoldStatus, LedgerEntryType, UsageWindow,
 };
 
 /// Gives the values of an enum their words; one without a word cannot be typed.
@@ -65,6 +65,7 @@ words!(HoldStatus:
     Expired "expired",
 );
 words!(CampaignState: Running "running", Finished "finished");
+words!(DeliveryStatus: Pending "pending", Delivered "delivered", Parked "parked");
 words!(UsageWindow: Hour "hour", Day "day", All "all");
 words!(CandidateVerdict:
     Eligible "eligible",
@@ -150,6 +151,7 @@ mod tests {
         check(|number| GrantStatus::try_from(number).ok());
         check(|number| GrantCategory::try_from(number).ok());
         check(|number| LedgerEntryType::try_from(number).ok());
+        check(|number| DeliveryStatus::try_from(number).ok());
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod credits;
 mod exports;
 mod holds;
 mod invoices;
+mod notifications;
 mod pages;
 mod usage;
 

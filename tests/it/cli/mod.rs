@@ -4,6 +4,7 @@ mod bulk;
 mod campaign;
 mod errors;
 mod grants;
+mod notifications;
 mod pages;
 mod reads;
 mod usage;

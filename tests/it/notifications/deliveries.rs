@@ -78,8 +78,8 @@ async fn a_test_is_sent_to_one_endpoint_whatever_it_hears_of() {
 async fn a_delivery_is_sent_again_whatever_became_of_it() {
     World::run(async |world| {
         let client = world.client.clone();
-        let to = endpoint(world).await;
         client.grant(say::units("acme", "1")).await;
+        let to = endpoint(world).await;
         world.advance(TimeDelta::days(20)).await;
         for status in ["pending", "delivered", "parked"] {
             let id = written(world, &to, (Some("acme"), "hold.expired", status), t0()).await;
@@ -180,10 +180,10 @@ async fn paged(world: &World, filter: List, page_size: i32) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_are_newest_first_filtered_and_paged() {
     World::run(async |world| {
-        let endpoints = [endpoint(world).await, endpoint(world).await, endpoint(world).await];
         for customer in ["acme", "umbrella"] {
             world.client.grant(say::units(customer, "1")).await;
         }
+        let endpoints = [endpoint(world).await, endpoint(world).await, endpoint(world).await];
         let kinds = ["grant.created", "hold.expired", "balance.low"];
         let statuses = ["pending", "delivered", "parked"];
         let mut all = Vec::new();

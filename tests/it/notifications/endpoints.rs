@@ -182,7 +182,7 @@ async fn what_the_mask_names_is_changed() {
 async fn fails(world: &World, id: &str, reason: Option<&str>) {
     let database = world.database.connect().await;
     let query = "UPDATE webhook_endpoints SET failing_since = created_at, \
-                 disabled_at = CASE WHEN $2 IS NOT NULL THEN created_at END, \
+                 disabled_at = CASE WHEN $2::text IS NOT NULL THEN created_at END, \
                  disabled_reason = $2 WHERE id::text = $1";
     database.execute(query, &[&id, &reason]).await.expect("an update");
 }
