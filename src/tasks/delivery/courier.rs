@@ -201,7 +201,11 @@ fn reason(error: &reqwest::Error) -> &'static str {
 
 fn reason_of_io(error: &io::Error) -> &'static str {
     use rustls::{CertificateError as Certificate, Error as Tls};
-    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<Tls>());
+    let inner = error.get_ref();
+    if let Some(inner) = inner.and_then(|inner| inner.downcast_ref::<io::Error>()) {
+        return reason_of_io(inner);
+    }
+    let tls = inner.and_then(|inner| inner.downcast_ref::<Tls>());
     match (tls, error.kind()) {
         (Some(Tls::InvalidCertificate(why)), _) => match why {
             Certificate::Expired | Certificate::ExpiredContext { .. } => "TLS: certificate expired",

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, Request, Response};
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt as _, Empty, StreamBody};
+use http_body_util::{BodyExt, Empty, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -55,8 +55,6 @@ pub enum Answer {
     Endless,
     /// It answers 200, begins a body, and says nothing more.
     Stuck,
-    /// It answers 200, begins a body, and closes the connection.
-    Torn,
 }
 
 type Script = Arc<dyn Fn(&Received) -> Answer + Send + Sync>;
@@ -157,8 +155,7 @@ async fn answer(
         }
         Answer::Close => return Err(io::Error::other("closed")),
         Answer::Endless => (200, None, endless()),
-        Answer::Stuck => (200, None, begun(false)),
-        Answer::Torn => (200, None, begun(true)),
+        Answer::Stuck => (200, None, stuck()),
     };
     let mut response = Response::builder().status(status);
     if let Some((name, value)) = header {
@@ -173,16 +170,10 @@ fn empty() -> Body {
 
 fn endless() -> Body {
     let frame = || Ok(Frame::data(Bytes::from(vec![b'x'; 64 * 1024])));
-    StreamBody::new(stream::repeat_with(frame)).boxed()
+    BodyExt::boxed(StreamBody::new(stream::repeat_with(frame)))
 }
 
-fn begun(torn: bool) -> Body {
-    let frame = stream::once(async { Ok(Frame::data(Bytes::from_static(b"ok"))) });
-    let rest = async move {
-        match torn {
-            true => Err(io::Error::other("torn")),
-            false => std::future::pending().await,
-        }
-    };
-    StreamBody::new(frame.chain(stream::once(rest))).boxed()
+fn stuck() -> Body {
+    let begin = stream::once(async { Ok(Frame::data(Bytes::from_static(b"ok"))) });
+    BodyExt::boxed(StreamBody::new(begin.chain(stream::pending())))
 }

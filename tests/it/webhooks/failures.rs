@@ -1,5 +1,6 @@
 //! What is not delivered: when it is tried again, and when that ends.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -94,11 +95,9 @@ async fn who_hangs_has_failed() {
 async fn what_a_receiver_says_besides_its_status_changes_nothing() {
     World::run(async |world| {
         let post = Post::of(&world.database).await;
-        for answer in [Answer::Endless, Answer::Torn] {
-            let receiver = Receiver::answering(answer).await;
-            let delivery = post.delivery(post.endpoint(&receiver.url()).await, "{}").await;
-            assert_eq!(post.after(delivery, 1).await, at_once());
-        }
+        let endless = Receiver::answering(Answer::Endless).await;
+        let delivery = post.delivery(post.endpoint(&endless.url()).await, "{}").await;
+        assert_eq!(post.after(delivery, 1).await, at_once());
         let receiver = Receiver::answering(Answer::Status(204)).await;
         let delivery = post.delivery(post.endpoint(&receiver.url()).await, "{}").await;
         let row = post.after(delivery, 1).await;
@@ -117,14 +116,18 @@ async fn a_failure_is_tried_again_for_three_days() {
         receiver.script(|received| Answer::Status(if received.body == "bad" { 500 } else { 200 }));
         let delivery = post.delivery(endpoint, "bad").await;
         let mut row = post.after(delivery, 1).await;
+        // As a batch would leave word; without it somebody looks within a second.
+        let outbox = Arc::clone(world.server.engine().outbox());
         let mut pauses = vec![];
         while let Some(next) = row.next_attempt_at {
             pauses.push(next - world.now());
             world.advance_to(next - TimeDelta::milliseconds(1)).await;
             let good = post.delivery(endpoint, "good").await;
+            outbox.notify_one();
             post.after(good, 1).await;
             assert_eq!(post.row(delivery).await, row, "tried before its time");
             world.advance_to(next).await;
+            outbox.notify_one();
             row = post.after(delivery, row.attempts + 1).await;
         }
         assert_eq!(row.status, "parked");
@@ -154,7 +157,7 @@ async fn who_asks_for_a_pause_gets_it() {
         let post = Post::of(&world.database).await;
         for (status, asked, pauses) in [
             (503, "3600", [3_600_000; 2]),
-            (429, "Thu, 01 Jan 2226 00:00:00 GMT", [14_400_000; 2]),
+            (429, "Tue, 01 Jan 2126 00:00:00 GMT", [14_400_000; 2]),
             (500, "3600", [2_500, 5_000]),
         ] {
             let answer = Answer::With(status, "retry-after", asked.into());

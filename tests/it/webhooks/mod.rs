@@ -47,8 +47,9 @@ impl Post {
         let id = Uuid::now_v7();
         let insert = "INSERT INTO webhook_endpoints (id, url, event_types, description, secret, \
                       old_secrets, payload, created_at, updated_at) \
-                      VALUES ($1, $2, '{}', '', $3, '[]', $1, '2026-01-01Z', '2026-01-01Z')";
-        self.sql.execute(insert, &[&id, &url, &SECRET]).await.expect("an endpoint");
+                      SELECT id, $2, '{}', '', $3, '[]', id, '2026-01-01Z', '2026-01-01Z' \
+                      FROM (SELECT $1::text::uuid) AS x(id)";
+        self.sql.execute(insert, &[&id.to_string(), &url, &SECRET]).await.expect("an endpoint");
         id
     }
 
@@ -68,10 +69,12 @@ impl Post {
         let id = Uuid::now_v7();
         let insert = "INSERT INTO deliveries (id, endpoint_id, notification_id, event_type, \
                       payload, status, attempts, created_at, next_attempt_at, give_up_at) \
-                      SELECT $1, $2, $1, 'grant.created', $3, 'pending', 0, due, due, give_up \
-                      FROM (SELECT $4::text::timestamptz, $5::text::timestamptz) AS x(due, give_up)";
+                      SELECT id, $2::text::uuid, id, 'grant.created', $3, 'pending', 0, due, due, \
+                      give_up FROM (SELECT $1::text::uuid, $4::text::timestamptz, \
+                      $5::text::timestamptz) AS x(id, due, give_up)";
+        let [key, endpoint] = [id, endpoint].map(|id| id.to_string());
         let [due, give_up] = [due, give_up].map(|at| at.to_rfc3339());
-        self.sql.execute(insert, &[&id, &endpoint, &body, &due, &give_up]).await.expect("a row");
+        self.sql.execute(insert, &[&key, &endpoint, &body, &due, &give_up]).await.expect("a row");
         id
     }
 
@@ -79,17 +82,17 @@ impl Post {
     async fn deliveries(&self, endpoint: Uuid, count: i32) {
         let insert = "INSERT INTO deliveries (id, endpoint_id, notification_id, event_type, \
                       payload, status, attempts, created_at, next_attempt_at, give_up_at) \
-                      SELECT gen_random_uuid(), $1, gen_random_uuid(), 'grant.created', \
+                      SELECT gen_random_uuid(), $1::text::uuid, gen_random_uuid(), 'grant.created', \
                       number::text, 'pending', 0, '2026-01-01Z', '2026-01-01Z', '2126-01-01Z' \
                       FROM generate_series(1, $2) AS number";
-        self.sql.execute(insert, &[&endpoint, &count]).await.expect("deliveries");
+        self.sql.execute(insert, &[&endpoint.to_string(), &count]).await.expect("deliveries");
     }
 
     async fn row(&self, delivery: Uuid) -> Row {
         let select = "SELECT status, attempts, response_status, error, \
                       (extract(epoch FROM next_attempt_at) * 1000000)::bigint, \
-                      claimed_until IS NOT NULL FROM deliveries WHERE id = $1";
-        let row = self.sql.query_one(select, &[&delivery]).await.expect("a delivery");
+                      claimed_until IS NOT NULL FROM deliveries WHERE id = $1::text::uuid";
+        let row = self.sql.query_one(select, &[&delivery.to_string()]).await.expect("a delivery");
         let next: Option<i64> = row.get(4);
         Row {
             status: row.get(0),
@@ -111,8 +114,8 @@ impl Post {
     /// How many deliveries to an endpoint are delivered.
     async fn delivered(&self, endpoint: Uuid) -> i64 {
         let count = "SELECT count(*) FROM deliveries \
-                     WHERE endpoint_id = $1 AND status = 'delivered'";
-        self.sql.query_one(count, &[&endpoint]).await.expect("a count").get(0)
+                     WHERE endpoint_id = $1::text::uuid AND status = 'delivered'";
+        self.sql.query_one(count, &[&endpoint.to_string()]).await.expect("a count").get(0)
     }
 
     /// Waits until that many are.
@@ -122,14 +125,14 @@ impl Post {
 
     /// Changes an endpoint's row.
     async fn set(&self, endpoint: Uuid, what: &str) {
-        let update = format!("UPDATE webhook_endpoints SET {what} WHERE id = $1");
-        self.sql.execute(&update, &[&endpoint]).await.expect("an update");
+        let update = format!("UPDATE webhook_endpoints SET {what} WHERE id = $1::text::uuid");
+        self.sql.execute(&update, &[&endpoint.to_string()]).await.expect("an update");
     }
 
     /// Why an endpoint is disabled; None where it is not.
     async fn disabled(&self, endpoint: Uuid) -> Option<String> {
-        let select = "SELECT disabled_reason FROM webhook_endpoints WHERE id = $1";
-        self.sql.query_one(select, &[&endpoint]).await.expect("an endpoint").get(0)
+        let select = "SELECT disabled_reason FROM webhook_endpoints WHERE id = $1::text::uuid";
+        self.sql.query_one(select, &[&endpoint.to_string()]).await.expect("an endpoint").get(0)
     }
 }
 
