@@ -8,7 +8,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta};
+use chrono::TimeDelta;
 use diesel::IntoSql as _;
 use diesel::prelude::*;
 use diesel::sql_types::{
@@ -19,11 +19,14 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::super::Store;
-use super::super::error::{Error, Result};
+use super::super::error::Result;
 use super::super::schema::webhook_endpoints;
 use super::super::statement::Statement;
+use super::interests::list;
+use super::rows::old_secret;
 use crate::domain::ids::{DeliveryId, EndpointId};
 use crate::domain::time::Timestamp;
+use crate::domain::webhook::Secret;
 
 /// An endpoint that is to be told what is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +43,7 @@ pub struct Claim {
     /// Where they go.
     pub url: String,
     /// What signs them, the newest first.
-    pub secrets: Vec<String>,
+    pub secrets: Vec<Secret>,
     /// The real time, which receivers compare with theirs.
     pub sent_at: Timestamp,
     /// How long they are claimed for, as it is told with what came of them.
@@ -49,7 +52,7 @@ pub struct Claim {
     pub deliveries: Vec<Claimed>,
 }
 
-/// The secrets are not printed, nor the URL, which may hold some.
+/// The URL is not printed: it may hold a secret.
 impl fmt::Debug for Claim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Claim").field("deliveries", &self.deliveries).finish_non_exhaustive()
@@ -261,15 +264,11 @@ fn claim(rows: Vec<ClaimedRow>, now: Timestamp) -> Result<Option<Claim>> {
 }
 
 /// The secrets that sign now: the present one, and those before it that still do.
-fn signing(row: &ClaimedRow, now: Timestamp) -> Result<Vec<String>> {
-    let corrupt = || Error::corrupt("an old secret");
-    let mut secrets = vec![row.secret.clone()];
-    for old in row.old_secrets.as_array().ok_or_else(corrupt)? {
-        let until = old["until"].as_str().ok_or_else(corrupt)?;
-        let until = DateTime::parse_from_rfc3339(until).map_err(|_| corrupt())?;
-        if until > now {
-            secrets.push(old["secret"].as_str().ok_or_else(corrupt)?.to_owned());
-        }
+fn signing(row: &ClaimedRow, now: Timestamp) -> Result<Vec<Secret>> {
+    let mut secrets = vec![Secret::stored(row.secret.clone())];
+    for old in list(&row.old_secrets)? {
+        let old = old_secret(old)?;
+        secrets.extend((old.until > now).then_some(old.secret));
     }
     Ok(secrets)
 }

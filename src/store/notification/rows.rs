@@ -84,7 +84,7 @@ fn old_secret_json(old: &OldSecret) -> Value {
     json!({ "secret": old.secret.reveal(), "until": old.until.to_rfc3339() })
 }
 
-fn old_secret(stored: &Value) -> Result<OldSecret> {
+pub(super) fn old_secret(stored: &Value) -> Result<OldSecret> {
     let secret = stored["secret"].as_str().map(|text| Secret::stored(text.to_owned()));
     let until = stored["until"].as_str().and_then(|text| text.parse().ok());
     let (secret, until) = secret.zip(until).ok_or_else(|| Error::corrupt("an old secret"))?;

@@ -156,7 +156,8 @@ fn headers(claim: &Claim, delivery: &Claimed) -> Option<HeaderMap> {
     let id = format!("msg_{}", delivery.notification_id);
     let timestamp = claim.sent_at.timestamp();
     let signatures = claim.secrets.iter().map(|secret| {
-        Webhook::new(secret).ok()?.sign(&id, timestamp, delivery.payload.as_bytes()).ok()
+        let webhook = Webhook::new(secret.reveal()).ok()?;
+        webhook.sign(&id, timestamp, delivery.payload.as_bytes()).ok()
     });
     let signatures = signatures.collect::<Option<Vec<String>>>()?.join(" ");
     let mut headers = HeaderMap::new();
