@@ -38,9 +38,10 @@ impl Copied {
 }
 
 /// Makes a database with creditd's own tables.
-pub async fn prepare(postgres: &Postgres, database: &str) -> Result<()> {
+pub async fn prepare(postgres: &Postgres, database: &str) -> Result<String> {
     let url = postgres.create(database).await?;
-    Ok(Address::parse(&url)?.migrate().await?)
+    Address::parse(&url)?.migrate().await?;
+    Ok(url)
 }
 
 /// Copies chunks into a database, in their order. They stand for so many events.

@@ -15,6 +15,7 @@ use crate::past::Past;
 use crate::server::Totals;
 use crate::stream::Shape;
 use crate::summary::Summary;
+use crate::sweep::Sweep;
 use crate::unary::{Latency, Lone};
 use crate::watch::Watch;
 
@@ -182,6 +183,7 @@ pub struct Report {
     pub watch: Option<Watch>,
     pub import: Option<Import>,
     pub exports: Vec<Export>,
+    pub sweep: Option<Sweep>,
     pub peak_memory: f64,
     pub totals: Option<Totals>,
     /// None where this creditd has no audit.
@@ -196,6 +198,7 @@ impl Report {
         groups.extend(self.watch.as_ref().map(Watch::group));
         groups.extend(self.import.as_ref().map(Import::group));
         groups.push(export::group(&self.exports));
+        groups.extend(self.sweep.as_ref().map(Sweep::group));
         groups.retain(|group| !group.rows.is_empty());
         groups
     }
@@ -221,6 +224,7 @@ impl Report {
         aims.extend(self.watch.iter().flat_map(Watch::aims));
         aims.extend(self.import.iter().flat_map(Import::aims));
         aims.extend(self.exports.iter().flat_map(Export::aims));
+        aims.extend(self.sweep.iter().flat_map(Sweep::aims));
         aims
     }
 
@@ -248,6 +252,7 @@ impl Report {
                 "small": import.imported.small_peak,
                 "large": import.imported.large_peak,
             })),
+            "sweep": self.sweep.as_ref().map(Sweep::json),
             "server_peak_memory_mb": self.peak_memory,
             "engine": self.totals.map(|totals| json!({
                 "batches": totals.batches,

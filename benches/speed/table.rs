@@ -45,6 +45,9 @@ pub fn print(report: &Report) {
             whole.events
         );
     }
+    if let Some(sweep) = &report.sweep {
+        println!("sweep while RecordUsage ran: {:.0} grants/s", sweep.beside.rate());
+    }
     match &report.totals {
         Some(totals) => println!(
             "lanes: {:.2} statements per batch, {:.0} commands per batch ({} batches, {} retries)",

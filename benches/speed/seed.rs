@@ -1,0 +1,68 @@
+//! Rows that are written by SQL, as creditd would have written them: what would take it too long, or
+//! lie in the past.
+
+use creditd::domain::ids::Customer;
+use tokio_postgres::Client;
+
+use crate::Result;
+
+/// Grants of each customer that has some due: from as many campaigns, one a day.
+pub const GRANTS_EACH: u32 = 10;
+
+const CUSTOMERS: &str = "insert into customers \
+    (id, external_id, revision, version, recorded_at, rolled_until, unrolled) \
+    select key::uuid, name, $3, 1, at, at, 0 \
+    from unnest($1::text[], $2::text[]) as named(key, name), \
+    (select now() - interval '20 days') as past(at)";
+
+/// Grants of one campaign after the other. They all end together, as with a quarter.
+fn grants() -> String {
+    let id = ordered_id("at", "number", "number || 'th of ' || sequence");
+    format!(
+        "insert into grants (customer_id, id, sequence, type, metrics, amount, priority, category, \
+         effective_at, expires_at, description, metadata, remaining, held, consumed, expired, \
+         voided, created_at, updated_at, created_by, open, due_at) \
+         select customer, {id}, sequence, 'units', array['api_calls'], 2500, 10, 'promotional', at, \
+         ends, 'Welcome credits of the spring campaign', \
+         jsonb_build_object('contract', 'C-' || lpad(number::text, 7, '0')), 2500, 0, 0, 0, 0, at, \
+         at, 'anonymous', true, ends \
+         from (select c.id as customer, number, sequence, now() + interval '1 second' as ends, \
+           c.recorded_at - ({GRANTS_EACH} - sequence) * interval '1 day' as at \
+           from (select *, row_number() over (order by id) as number from customers) c \
+           cross join generate_series(1, {GRANTS_EACH}) as made(sequence)) as made \
+         order by sequence, customer"
+    )
+}
+
+const ENTRIES: &str = "insert into ledger_entries (customer_id, sequence, grant_id, type, amount, \
+    balance_after, held_amount, held_after, actor, occurred_at, recorded_at) \
+    select customer_id, sequence, id, 'granted', amount, amount, 0, 0, created_by, created_at, \
+    created_at from grants order by created_at, id";
+
+const REQUESTS: &str = "insert into requests \
+    (customer_id, request_id, payload, grant_id, recorded_at) \
+    select customer_id, 'grant-' || sequence, md5(id::text)::uuid, id, created_at \
+    from grants order by created_at, id";
+
+/// Makes so many customers in empty tables, whose grants all expire a moment from now.
+pub async fn due_grants(client: &mut Client, customers: u32) -> Result<()> {
+    let names: Vec<String> = (1..=customers).map(|number| format!("due-{number:07}")).collect();
+    let keys = names.iter().map(|name| Customer::stored(name).key.to_string());
+    let keys: Vec<String> = keys.collect();
+    let transaction = client.transaction().await?;
+    transaction.execute(CUSTOMERS, &[&keys, &names, &i64::from(GRANTS_EACH)]).await?;
+    for statement in [&*grants(), ENTRIES, REQUESTS] {
+        transaction.batch_execute(statement).await?;
+    }
+    transaction.commit().await?;
+    Ok(client.batch_execute("vacuum analyze").await?)
+}
+
+/// SQL of a UUIDv7: of an instant, so many milliseconds after it, and with noise from a text. Ids
+/// that grow with time are what creditd makes, and indexes on them fill in order.
+fn ordered_id(at: &str, after: &str, noise: &str) -> String {
+    format!(
+        "(lpad(to_hex((extract(epoch from {at}) * 1000)::bigint + {after}), 12, '0') || '7' || \
+         left(md5({noise}), 3) || '8' || right(md5({noise}), 15))::uuid"
+    )
+}
