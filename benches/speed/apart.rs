@@ -6,7 +6,7 @@ use crate::cpu::Watched;
 use crate::import::{self, Import};
 use crate::report::Report;
 use crate::server::{self, Creditd, Postgres, connect};
-use crate::{Options, Part, Result, copy, export, say, sweep};
+use crate::{Options, Part, Result, copy, export, outbox, say, sweep};
 
 /// What measuring takes.
 #[derive(Clone, Copy)]
@@ -28,6 +28,14 @@ impl Apart<'_> {
             self.say("sweep: grants");
             let url = copy::prepare(postgres, sweep::DATABASE).await?;
             report.sweep = Some(sweep::load(&self, &url).await?);
+            self.audit(report, &url).await?;
+        }
+        if options.wants(Part::Outbox) {
+            self.say("notifications: customers and grants");
+            let url = postgres.create(outbox::DATABASE).await?;
+            let creditd = Creditd::start(&url, &options.serve).await?;
+            report.outbox = Some(creditd.explain(outbox::load(&self, &creditd).await)?);
+            creditd.stop().await?;
             self.audit(report, &url).await?;
         }
         Ok(())

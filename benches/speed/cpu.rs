@@ -28,6 +28,16 @@ pub struct Used {
 }
 
 impl Used {
+    /// The two together.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            server: self.server + other.server,
+            postgres: self.postgres + other.postgres,
+            client: self.client + other.client,
+            machine: self.machine + other.machine,
+        }
+    }
+
     pub fn until(self, later: Self) -> Self {
         Self {
             server: later.server - self.server,

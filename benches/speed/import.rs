@@ -93,9 +93,8 @@ pub async fn load(creditd: &Creditd, postgres: &Postgres, rows: u32) -> Result<I
     Ok(Imported { compared, whole, small_peak, large_peak: memory::peak(creditd.pid())? })
 }
 
-/// Sends on while batches are unanswered; flow control alone holds it back. Returns what the first
-/// rows took, and what all did.
-async fn import(
+/// Imports so many rows, and returns what the first of them took, and what all did. Sends on while batches are unanswered; flow control alone holds it back.
+pub async fn import(
     channel: Channel,
     watched: Watched,
     import_id: &'static str,

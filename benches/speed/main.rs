@@ -30,6 +30,7 @@ mod measure;
 mod memory;
 mod meter;
 mod naive;
+mod outbox;
 mod past;
 mod report;
 mod seed;
@@ -130,6 +131,8 @@ enum Part {
     Export,
     /// The sweeper, beside one statement by hand; and RecordUsage meanwhile.
     Sweep,
+    /// StreamUsage and ImportGrants, with an endpoint that hears of everything and without.
+    Outbox,
 }
 
 impl Options {

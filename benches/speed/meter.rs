@@ -38,6 +38,15 @@ impl Measured {
     pub fn rate(&self) -> f64 {
         self.events / self.seconds
     }
+
+    /// The two as one, where they were done one after the other.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            events: self.events + other.events,
+            seconds: self.seconds + other.seconds,
+            used: self.used.and(other.used),
+        }
+    }
 }
 
 /// A count, to reckon with.

@@ -11,6 +11,7 @@ use crate::export::{self, Export};
 use crate::import::Import;
 use crate::meter::Measured;
 use crate::naive::Naive;
+use crate::outbox::Outbox;
 use crate::past::Past;
 use crate::server::Totals;
 use crate::stream::Shape;
@@ -184,6 +185,7 @@ pub struct Report {
     pub import: Option<Import>,
     pub exports: Vec<Export>,
     pub sweep: Option<Sweep>,
+    pub outbox: Option<Outbox>,
     pub peak_memory: f64,
     pub totals: Option<Totals>,
     /// None where this creditd has no audit.
@@ -199,6 +201,7 @@ impl Report {
         groups.extend(self.import.as_ref().map(Import::group));
         groups.push(export::group(&self.exports));
         groups.extend(self.sweep.as_ref().map(Sweep::group));
+        groups.extend(self.outbox.as_ref().map(Outbox::group));
         groups.retain(|group| !group.rows.is_empty());
         groups
     }
@@ -225,6 +228,7 @@ impl Report {
         aims.extend(self.import.iter().flat_map(Import::aims));
         aims.extend(self.exports.iter().flat_map(Export::aims));
         aims.extend(self.sweep.iter().flat_map(Sweep::aims));
+        aims.extend(self.outbox.iter().flat_map(Outbox::aims));
         aims
     }
 
@@ -253,6 +257,7 @@ impl Report {
                 "large": import.imported.large_peak,
             })),
             "sweep": self.sweep.as_ref().map(Sweep::json),
+            "outbox": self.outbox.as_ref().map(Outbox::json),
             "server_peak_memory_mb": self.peak_memory,
             "engine": self.totals.map(|totals| json!({
                 "batches": totals.batches,

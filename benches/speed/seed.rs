@@ -2,9 +2,14 @@
 //! lie in the past.
 
 use creditd::domain::ids::Customer;
-use tokio_postgres::Client;
+use serde_json::Value;
+use tokio_postgres::{Client, GenericClient};
+use uuid::Uuid;
 
 use crate::Result;
+
+/// What signs, where somebody does.
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// Grants of each customer that has some due: from as many campaigns, one a day.
 pub const GRANTS_EACH: u32 = 10;
@@ -65,4 +70,22 @@ fn ordered_id(at: &str, after: &str, noise: &str) -> String {
         "(lpad(to_hex((extract(epoch from {at}) * 1000)::bigint + {after}), 12, '0') || '7' || \
          left(md5({noise}), 3) || '8' || right(md5({noise}), 15))::uuid"
     )
+}
+
+/// Makes an endpoint that is subscribed to everything, and returns its id.
+pub async fn endpoint(client: &impl GenericClient, url: &str) -> Result<String> {
+    let id = Uuid::now_v7().to_string();
+    let insert = "insert into webhook_endpoints \
+        (id, url, event_types, description, secret, old_secrets, created_at, updated_at) values \
+        ($1::text::uuid, $2, '{}', '', $3, '[]', now(), now())";
+    client.execute(insert, &[&id, &url, &SECRET]).await?;
+    Ok(id)
+}
+
+/// Says who is to be told of what, as a change of the settings or of an endpoint does.
+pub async fn interests(client: &Client, interests: &Value) -> Result<()> {
+    let update =
+        "update notification_settings set version = version + 1, interests = $1::text::jsonb";
+    client.execute(update, &[&interests.to_string()]).await?;
+    Ok(())
 }

@@ -48,6 +48,14 @@ pub fn print(report: &Report) {
     if let Some(sweep) = &report.sweep {
         println!("sweep while RecordUsage ran: {:.0} grants/s", sweep.beside.rate());
     }
+    if let Some(outbox) = &report.outbox {
+        println!(
+            "notifications: one for {:.0} events, and one for each grant of an import, which takes \
+             {:.2} times as long",
+            1.0 / outbox.per_event,
+            1.0 / outbox.import_ratio()
+        );
+    }
     match &report.totals {
         Some(totals) => println!(
             "lanes: {:.2} statements per batch, {:.0} commands per batch ({} batches, {} retries)",
