@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use creditd::domain::url_policy::UrlPolicy;
 use creditd::pb;
+use creditd::tasks::delivery;
 use tonic::Code;
 
 use crate::harness::{Options, World, notify, say};
@@ -246,7 +247,8 @@ async fn a_deleted_endpoint_is_gone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn urls_are_as_the_server_allows() {
-    let webhooks = UrlPolicy { allow_http: false, allow_private: false };
+    let policy = UrlPolicy { allow_http: false, allow_private: false };
+    let webhooks = delivery::Settings { policy, ..Options::default().webhooks };
     let strict = Options { webhooks, ..Options::default() };
     World::run_with(strict, async |world| {
         let client = world.client.clone();

@@ -243,7 +243,6 @@ impl Books {
             let row = self.grants.get_mut(&grant.id).expect("a row");
             row.grant.figures = grant.figures;
             row.grant.updated_at = grant.updated_at;
-            row.grant.due_noted = grant.due_noted;
             row.open = grant.is_open(now, &windows);
         }
         for grant in account.grants() {
