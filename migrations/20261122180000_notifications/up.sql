@@ -83,6 +83,8 @@ create index deliveries_pending on deliveries (endpoint_id, next_attempt_at)
 create index deliveries_by_endpoint on deliveries (endpoint_id, created_at, id);
 create index deliveries_by_customer on deliveries (customer_id, created_at, id)
     where customer_id is not null;
+-- Those that somebody has to look after, for all endpoints: few among many.
+create index deliveries_parked on deliveries (created_at, id) where status = 'parked';
 revoke truncate on deliveries from current_user;
 
 alter table grants

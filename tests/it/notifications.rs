@@ -1,5 +1,6 @@
 //! NotificationService: who is told of what, and what became of it.
 
+mod away;
 mod deliveries;
 mod endpoints;
 mod interests;

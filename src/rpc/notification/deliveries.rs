@@ -49,6 +49,7 @@ impl Services {
             NotSent::NotFound => status::no_delivery(id),
             NotSent::Disabled => status::endpoint_disabled(),
         })?;
+        self.engine.outbox().notify_one();
         Ok(pb::RetryDeliveryResponse { delivery: Some(convert::delivery(delivery)) })
     }
 
@@ -62,6 +63,7 @@ impl Services {
             NotSent::NotFound => status::no_endpoint(id),
             NotSent::Disabled => status::endpoint_disabled(),
         })?;
+        self.engine.outbox().notify_one();
         Ok(pb::SendTestNotificationResponse { delivery: Some(convert::delivery(delivery)) })
     }
 }

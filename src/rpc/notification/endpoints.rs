@@ -70,6 +70,8 @@ impl Services {
         fields.check()?;
         let updated = self.store.update_endpoint(id, update).await;
         let updated = self.followed(updated.map_err(status::of_not_changed)?).await?;
+        // What waited for it may be due.
+        self.engine.outbox().notify_one();
         let endpoint = Some(convert::endpoint(updated.what, updated.at));
         Ok(pb::UpdateWebhookEndpointResponse { endpoint })
     }

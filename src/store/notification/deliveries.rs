@@ -19,6 +19,7 @@ use crate::limits;
 
 struct OfEndpoints;
 struct OfCustomer;
+struct Parked;
 struct Retry;
 struct Test;
 
@@ -143,7 +144,7 @@ macro_rules! columns {
 /// What of `deliveries v` a list shows: `x` is its filter. An index gives each page from where it
 /// begins.
 macro_rules! listed {
-    ($of:literal) => {
+    ($of:expr) => {
         concat!(
             "CROSS JOIN LATERAL (SELECT * FROM deliveries v WHERE ",
             $of,
@@ -168,18 +169,26 @@ const OF_ENDPOINTS: &str = concat!(
      ORDER BY d.created_at DESC, d.id DESC LIMIT (SELECT items FROM x)"
 );
 
-const OF_CUSTOMER: &str = concat!(
-    ") SELECT ",
-    columns!(),
-    " FROM x ",
-    listed!(
-        "v.customer_id = x.customer_id \
-         AND (x.endpoint_id IS NULL OR v.endpoint_id = x.endpoint_id) \
-         AND EXISTS (SELECT 1 FROM webhook_endpoints e \
-           WHERE e.id = v.endpoint_id AND e.deleted_at IS NULL)"
-    ),
-    "ORDER BY d.created_at DESC, d.id DESC"
-);
+/// The rest of a list that one range of an index gives.
+macro_rules! in_one_range {
+    ($of:literal) => {
+        concat!(
+            ") SELECT ",
+            columns!(),
+            " FROM x ",
+            listed!(concat!(
+                $of,
+                " AND (x.endpoint_id IS NULL OR v.endpoint_id = x.endpoint_id) \
+                 AND EXISTS (SELECT 1 FROM webhook_endpoints e \
+                   WHERE e.id = v.endpoint_id AND e.deleted_at IS NULL)"
+            )),
+            "ORDER BY d.created_at DESC, d.id DESC"
+        )
+    };
+}
+
+const OF_CUSTOMER: &str = in_one_range!("v.customer_id = x.customer_id");
+const PARKED: &str = in_one_range!("v.status = 'parked'");
 
 impl Store {
     /// Deliveries to endpoints that are not deleted, newest first, from behind `after` on.
@@ -208,6 +217,9 @@ impl Store {
         let rows: Vec<Row> = if customer.is_some() {
             let of = Statement::<OfCustomer, RowSqlType, _>::new(LIST, binds, OF_CUSTOMER);
             of.load(&mut conn).await?
+        } else if filter.statuses == [DeliveryStatus::Parked] {
+            let parked = Statement::<Parked, RowSqlType, _>::new(LIST, binds, PARKED);
+            parked.load(&mut conn).await?
         } else {
             let of = Statement::<OfEndpoints, RowSqlType, _>::new(LIST, binds, OF_ENDPOINTS);
             of.load(&mut conn).await?

@@ -7,7 +7,7 @@ use crate::harness::{World, notify, say};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_is_made_once_under_the_key_that_was_printed() {
-    World::run(async |world| {
+    World::run_silent(async |world| {
         let line = "webhooks create https://example.com/hooks --event hold.expired --event \
                     grant.voided --description CRM";
         let said = run(world, line).await;
@@ -40,7 +40,7 @@ async fn an_endpoint_is_made_once_under_the_key_that_was_printed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn endpoints_are_listed_changed_and_deleted() {
-    World::run(async |world| {
+    World::run_silent(async |world| {
         assert_eq!(run(world, "webhooks list").await.err, "no webhook endpoints\n");
         let (one, _) = world.client.create_endpoint(notify::endpoint("https://a.example")).await;
         let asked = notify::subscribed("https://b.example", &["balance.low"]);
@@ -78,7 +78,7 @@ async fn endpoints_are_listed_changed_and_deleted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deliveries_are_listed_and_sent_again() {
-    World::run(async |world| {
+    World::run_silent(async |world| {
         assert_eq!(run(world, "deliveries list").await.err, "no deliveries\n");
         let (to, _) = world.client.create_endpoint(notify::endpoint("https://a.example")).await;
         let sent = tells(world, &format!("webhooks test {}", to.id)).await.remove(0);
@@ -119,7 +119,7 @@ async fn deliveries_are_listed_and_sent_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn settings_are_shown_and_set() {
-    World::run(async |world| {
+    World::run_silent(async |world| {
         let shown = "warnings before expiry  30d, 3d\n";
         assert_eq!(says(world, "notifications get").await, shown);
         let line = "notifications set --warning 12h --warning 7d --metric-threshold tokens=10:15 \

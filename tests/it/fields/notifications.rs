@@ -28,7 +28,7 @@ where
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint() {
-    World::run(async |world| {
+    World::run_silent(async |world| {
         let client = world.client.clone();
         let spots: &[Spot<Create>] = &[
             Spot::Case("url", |r| r.url.clear()),
@@ -65,7 +65,7 @@ async fn an_endpoint() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_of_an_endpoint() {
-    World::run(async |world| {
+    World::run_silent(async |world| {
         let client = world.client.clone();
         let (made, _) = client.create_endpoint(notify::endpoint("https://example.com")).await;
         let all = ["url", "event_types", "description", "disabled"];
@@ -95,7 +95,7 @@ async fn a_change_of_an_endpoint() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_or_a_delivery_that_is_named() {
-    World::run(async |world| {
+    World::run_silent(async |world| {
         let client = &world.client;
         for bad in ["", "nope", "0198", " ", "0198b6a0-0000-7000-8000-00000000000g"] {
             for status in [
@@ -131,7 +131,7 @@ macro_rules! line {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn settings() {
-    World::run(async |world| {
+    World::run_silent(async |world| {
         let client = world.client.clone();
         let good = Set {
             expiry_warnings: vec![period(1, 0), period(400 * 86_400, 0)],
@@ -212,7 +212,7 @@ async fn several(client: &Client) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_of_deliveries() {
-    World::run(async |world| {
+    World::run_silent(async |world| {
         let client = world.client.clone();
         let spots: &[Spot<List>] = &[
             Spot::OptionalGrantId("endpoint_id", |r| &mut r.endpoint_id),

@@ -198,6 +198,11 @@ impl World {
         Self::run_with(Options::default(), test).await;
     }
 
+    /// Runs a test on a server that delivers no webhooks: what waits can be looked at.
+    pub async fn run_silent(test: impl AsyncFnOnce(&mut World)) {
+        Self::run_with(Options { delivers: false, ..Options::default() }, test).await;
+    }
+
     /// Runs a test on a server of this kind; then stops it, audits the books, drops the database.
     pub async fn run_with(options: Options, test: impl AsyncFnOnce(&mut World)) {
         let database = Database::create().await;

@@ -7,6 +7,8 @@ use tokio_postgres::types::ToSql;
 use tonic::Code;
 use uuid::Uuid;
 
+use crate::harness::receiver::Receiver;
+use crate::harness::wait::until;
 use crate::harness::{World, notify, say, t0};
 
 type List = pb::ListDeliveriesRequest;
@@ -38,7 +40,7 @@ async fn endpoint(world: &World) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_test_is_sent_to_one_endpoint_whatever_it_hears_of() {
-    World::run(async |world| {
+    World::run_silent(async |world| {
         let client = world.client.clone();
         let asked = notify::subscribed("https://example.com", &["grant.voided"]);
         let (to, _) = client.create_endpoint(asked).await;
@@ -76,7 +78,7 @@ async fn a_test_is_sent_to_one_endpoint_whatever_it_hears_of() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delivery_is_sent_again_whatever_became_of_it() {
-    World::run(async |world| {
+    World::run_silent(async |world| {
         let client = world.client.clone();
         client.grant(say::units("acme", "1")).await;
         let to = endpoint(world).await;
@@ -116,7 +118,7 @@ async fn a_delivery_is_sent_again_whatever_became_of_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_there_or_cannot_be_sent_is_refused() {
-    World::run(async |world| {
+    World::run_silent(async |world| {
         let client = world.client.clone();
         let to = endpoint(world).await;
         let sent = client.try_send_test(&to).await.expect("a delivery").id;
@@ -141,7 +143,7 @@ async fn what_is_not_there_or_cannot_be_sent_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_is_tried_at_once_when_its_endpoint_is_enabled() {
-    World::run(async |world| {
+    World::run_silent(async |world| {
         let client = world.client.clone();
         let (one, other) = (endpoint(world).await, endpoint(world).await);
         let waits = written(world, &one, (None, "hold.expired", "pending"), t0()).await;
@@ -179,7 +181,7 @@ async fn paged(world: &World, filter: List, page_size: i32) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_are_newest_first_filtered_and_paged() {
-    World::run(async |world| {
+    World::run_silent(async |world| {
         for customer in ["acme", "umbrella"] {
             world.client.grant(say::units(customer, "1")).await;
         }
@@ -238,6 +240,36 @@ async fn lists_are_newest_first_filtered_and_paged() {
         assert_eq!(paged(world, List::default(), 7).await.len(), left);
         let acme = List { customer_id: "acme".to_owned(), ..Default::default() };
         assert_eq!(paged(world, acme, 7).await.len(), 12);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_arrives() {
+    World::run(async |world| {
+        let client = world.client.clone();
+        let receiver = Receiver::start().await;
+        let asked = notify::subscribed(&receiver.url(), &["grant.voided"]);
+        let (to, _) = client.create_endpoint(asked).await;
+        let sent = client.try_send_test(&to.id).await.expect("a delivery");
+        let delivered = async |count: i32| {
+            until("it is delivered", async || {
+                let all = client.deliveries().await;
+                let is = |one: &pb::Delivery| one.status() == DeliveryStatus::Delivered;
+                all.iter().all(|one| is(one) && one.attempts == count)
+            })
+            .await;
+        };
+        delivered(1).await;
+        client.try_retry(&sent.id).await.expect("a delivery");
+        delivered(2).await;
+        for received in receiver.seen() {
+            assert_eq!(
+                (received.id(), &received.body),
+                (sent.notification_id.as_str(), &sent.payload)
+            );
+        }
+        assert_eq!(receiver.seen().len(), 2);
     })
     .await;
 }

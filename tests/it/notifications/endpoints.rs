@@ -3,14 +3,13 @@
 use chrono::TimeDelta;
 use creditd::domain::url_policy::UrlPolicy;
 use creditd::pb;
-use creditd::tasks::delivery;
 use tonic::Code;
 
 use crate::harness::{Options, World, notify, say};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_is_made_shown_and_listed() {
-    World::run(async |world| {
+    World::run_silent(async |world| {
         let client = world.client.clone();
         let asked = pb::CreateWebhookEndpointRequest {
             description: "the CRM".to_owned(),
@@ -42,7 +41,7 @@ async fn an_endpoint_is_made_shown_and_listed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_id_makes_one_endpoint() {
-    World::run(async |world| {
+    World::run_silent(async |world| {
         let client = world.client.clone();
         let asked = pb::CreateWebhookEndpointRequest {
             request_id: "r1".to_owned(),
@@ -94,7 +93,7 @@ async fn a_request_id_makes_one_endpoint() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_request_id_each_call_makes_one() {
-    World::run(async |world| {
+    World::run_silent(async |world| {
         let client = world.client.clone();
         let (one, _) = client.create_endpoint(notify::endpoint("https://example.com")).await;
         let (other, _) = client.create_endpoint(notify::endpoint("https://example.com")).await;
@@ -105,7 +104,7 @@ async fn without_a_request_id_each_call_makes_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn there_are_sixteen_at_most() {
-    World::run(async |world| {
+    World::run_silent(async |world| {
         let client = world.client.clone();
         let ask = |n: usize| {
             let url = format!("https://example.com/{n}");
@@ -136,7 +135,7 @@ async fn there_are_sixteen_at_most() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_mask_names_is_changed() {
-    World::run(async |world| {
+    World::run_silent(async |world| {
         let client = world.client.clone();
         let asked = notify::subscribed("https://example.com", &["grant.created"]);
         let (made, _) = client.create_endpoint(asked).await;
@@ -190,7 +189,7 @@ async fn fails(world: &World, id: &str, reason: Option<&str>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_enables_an_endpoint_says_that_it_is_mended() {
-    World::run(async |world| {
+    World::run_silent(async |world| {
         let client = world.client.clone();
         let (made, _) = client.create_endpoint(notify::endpoint("https://example.com")).await;
         fails(world, &made.id, Some("410 Gone")).await;
@@ -212,7 +211,7 @@ async fn whoever_enables_an_endpoint_says_that_it_is_mended() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_endpoint_is_gone() {
-    World::run(async |world| {
+    World::run_silent(async |world| {
         let client = world.client.clone();
         let (made, _) = client.create_endpoint(notify::endpoint("https://example.com")).await;
         let (kept, _) = client.create_endpoint(notify::endpoint("https://example.com")).await;
@@ -247,9 +246,8 @@ async fn a_deleted_endpoint_is_gone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn urls_are_as_the_server_allows() {
-    let policy = UrlPolicy { allow_http: false, allow_private: false };
-    let webhooks = delivery::Settings { policy, ..Options::default().webhooks };
-    let strict = Options { webhooks, ..Options::default() };
+    let mut strict = Options { delivers: false, ..Options::default() };
+    strict.webhooks.policy = UrlPolicy { allow_http: false, allow_private: false };
     World::run_with(strict, async |world| {
         let client = world.client.clone();
         let (made, _) = client.create_endpoint(notify::endpoint("https://example.com")).await;
@@ -266,7 +264,7 @@ async fn urls_are_as_the_server_allows() {
         }
         assert_eq!(client.endpoints().await, [made]);
         // What a replica that allows more has taken stays, and can be changed.
-        let lax = world.another(&Options::default()).await;
+        let lax = world.another(&Options { delivers: false, ..Options::default() }).await;
         let inside = notify::endpoint("http://127.0.0.1:9/");
         let (made, _) = lax.client().create_endpoint(inside).await;
         assert!(client.disable(&made.id, true).await.disabled);
@@ -277,7 +275,7 @@ async fn urls_are_as_the_server_allows() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_servers_make_one_endpoint_and_sixteen_at_most() {
-    World::run(async |world| {
+    World::run_silent(async |world| {
         let other = world.another(&world.options).await;
         let clients = [world.client.clone(), other.client()];
         let ask = |n: usize| {

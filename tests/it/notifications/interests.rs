@@ -1,8 +1,13 @@
 //! What batches are told: worked out anew with every change, and never behind one.
 
+use std::time::Instant;
+
+use chrono::TimeDelta;
+use creditd::{limits, pb};
 use serde_json::{Value, json};
 
-use crate::harness::{World, notify};
+use crate::harness::wait::until;
+use crate::harness::{Options, World, notify, say};
 
 /// The row that batches read: version, interests, and where a renewal stands.
 async fn row(world: &World) -> (i64, Value, Option<String>) {
@@ -14,7 +19,7 @@ async fn row(world: &World) -> (i64, Value, Option<String>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn follow_every_change() {
-    World::run(async |world| {
+    World::run_silent(async |world| {
         let client = world.client.clone();
         let lines = notify::thresholds(&[notify::line("tokens", "10")]);
         client.update_settings(lines).await;
@@ -35,7 +40,7 @@ async fn follow_every_change() {
             "endpoints": [first, second], "warnings": [2_592_000, 259_200], "thresholds": [line],
         });
         assert_eq!(row(world).await, (3, expected.clone(), None));
-        let text = |description: &str| creditd::pb::UpdateWebhookEndpointRequest {
+        let text = |description: &str| pb::UpdateWebhookEndpointRequest {
             description: description.to_owned(),
             ..notify::update(&one, &["description"])
         };
@@ -73,7 +78,7 @@ async fn renewal_after(world: &World, change: impl AsyncFnOnce()) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_warning_that_is_new_to_somebody_renews() {
-    World::run(async |world| {
+    World::run_silent(async |world| {
         let client = world.client.clone();
         let update = async |days: &[i64]| {
             client.update_settings(notify::warnings(days)).await;
@@ -98,6 +103,25 @@ async fn a_warning_that_is_new_to_somebody_renews() {
         assert!(!renewal_after(world, async || client.delete_endpoint(&id).await).await);
         // Under a test clock it is done when the call is answered.
         assert_eq!(row(world).await.2, None);
+    })
+    .await;
+}
+
+/// The sweeper sleeps for up to half a minute; who changes the warnings wakes it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_warning_is_sent_by_the_sweeper() {
+    let real = Options { delivers: false, ..Options::real() };
+    World::run_with(real, async |world| {
+        let client = world.client.clone();
+        client.update_settings(notify::warnings(&[])).await;
+        client.create_endpoint(notify::subscribed("https://a.example", &["grant.expiring"])).await;
+        let now = client.grant(say::units("acme", "1")).await.created_at;
+        let expires_at = Some(say::time(say::instant(now.as_ref()) + TimeDelta::days(5)));
+        client.grant(pb::CreateGrantRequest { expires_at, ..say::units("acme", "1") }).await;
+        let begun = Instant::now();
+        client.update_settings(notify::warnings(&[10])).await;
+        until("it is warned of", async || client.deliveries().await.len() == 1).await;
+        assert!(begun.elapsed() < limits::SWEEP_SLEEP_MAX / 2, "nobody woke the sweeper");
     })
     .await;
 }

@@ -23,7 +23,7 @@ async fn kept(world: &World, id: &str) -> (String, Vec<(String, DateTime<Utc>)>)
 
 #[tokio::test(flavor = "multi_thread")]
 async fn old_secrets_sign_for_a_day() {
-    World::run(async |world| {
+    World::run_silent(async |world| {
         let client = world.client.clone();
         let (made, first) = client.create_endpoint(notify::endpoint("https://example.com")).await;
         assert_eq!(made.old_secrets_until, None);
@@ -51,7 +51,7 @@ async fn old_secrets_sign_for_a_day() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn five_old_secrets_sign_at_most() {
-    World::run(async |world| {
+    World::run_silent(async |world| {
         let client = world.client.clone();
         let (made, _) = client.create_endpoint(notify::endpoint("https://example.com")).await;
         for hour in 0..5 {
@@ -72,7 +72,7 @@ async fn five_old_secrets_sign_at_most() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn secrets_are_shown_by_the_calls_that_make_them() {
-    World::run(async |world| {
+    World::run_silent(async |world| {
         let client = world.client.clone();
         let (made, first) = client.create_endpoint(notify::endpoint("https://example.com")).await;
         let (rotated, second) = client.try_rotate(&made.id).await.expect("a rotation");

@@ -19,7 +19,7 @@ fn lines(settings: &pb::NotificationSettings) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn at_first_there_are_two_warnings_and_no_threshold() {
-    World::run(async |world| {
+    World::run_silent(async |world| {
         let settings = world.client.settings().await;
         assert_eq!((days(&settings), lines(&settings)), (vec![30, 3], vec![]));
         assert_eq!(settings.updated_at, None);
@@ -29,7 +29,7 @@ async fn at_first_there_are_two_warnings_and_no_threshold() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_mask_names_is_replaced() {
-    World::run(async |world| {
+    World::run_silent(async |world| {
         let client = world.client.clone();
         world.advance(TimeDelta::hours(1)).await;
         let asked = pb::UpdateNotificationSettingsRequest {
@@ -61,7 +61,7 @@ async fn what_the_mask_names_is_replaced() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_mask_what_is_not_empty_is_replaced() {
-    World::run(async |world| {
+    World::run_silent(async |world| {
         let client = world.client.clone();
         let unmasked = pb::UpdateNotificationSettingsRequest::default();
         let settings = client.update_settings(unmasked.clone()).await;
@@ -85,7 +85,7 @@ async fn without_a_mask_what_is_not_empty_is_replaced() {
 /// Two servers change different parts at once; nothing is lost.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_servers_change_what_is_theirs() {
-    World::run(async |world| {
+    World::run_silent(async |world| {
         let other = world.another(&world.options).await;
         let set = async |client: &Client, asked| client.update_settings(asked).await;
         for round in 1..=10 {
