@@ -21,6 +21,15 @@ pub enum Audience {
     Named(Vec<Customer>),
 }
 
+impl Audience {
+    /// These customers, whatever their order.
+    #[must_use]
+    pub fn named(mut customers: Vec<Customer>) -> Self {
+        customers.sort_unstable_by(|a, b| a.external_id.cmp(&b.external_id));
+        Self::Named(customers)
+    }
+}
+
 /// A campaign to be made.
 #[derive(Debug, Clone)]
 pub struct NewCampaign {
@@ -35,13 +44,6 @@ pub struct NewCampaign {
 }
 
 impl NewCampaign {
-    /// For these customers, whatever their order.
-    #[must_use]
-    pub fn named(mut customers: Vec<Customer>) -> Audience {
-        customers.sort_unstable_by(|a, b| a.external_id.cmp(&b.external_id));
-        Audience::Named(customers)
-    }
-
     /// A fingerprint of the payload as sent, by value: all of it but the template's `effective_at`,
     /// which is compared apart because an omitted one agrees with any.
     #[must_use]

@@ -188,7 +188,7 @@ fn audience(fields: &mut Fields, request: &pb::CreateCampaignRequest) -> Option<
                 fields.fault("segment", "must be empty where customer_ids are given");
             }
             let customers = parse::customers(fields, named, limits::CAMPAIGN_CUSTOMERS_MAX);
-            Some(NewCampaign::named(customers))
+            Some(Audience::named(customers))
         }
     }
 }
