@@ -93,7 +93,10 @@ async fn who_hangs_has_failed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_receiver_says_besides_its_status_changes_nothing() {
-    World::run(async |world| {
+    let mut options = Options::default();
+    // Longer than the test may last: it is not the timeout that ends what never ends.
+    options.webhooks.timeout = Duration::from_secs(600);
+    World::run_with(options, async |world| {
         let post = Post::of(&world.database).await;
         let endless = Receiver::answering(Answer::Endless).await;
         let delivery = post.delivery(post.endpoint(&endless.url()).await, "{}").await;

@@ -83,7 +83,7 @@ impl Post {
         let insert = "INSERT INTO deliveries (id, endpoint_id, notification_id, event_type, \
                       payload, status, attempts, created_at, next_attempt_at, give_up_at) \
                       SELECT gen_random_uuid(), $1::text::uuid, gen_random_uuid(), 'grant.created', \
-                      number::text, 'pending', 0, '2026-01-01Z', '2026-01-01Z', '2126-01-01Z' \
+                      number::text, 'pending', 0, now(), '2026-01-01Z', '2126-01-01Z' \
                       FROM generate_series(1, $2) AS number";
         self.sql.execute(insert, &[&endpoint.to_string(), &count]).await.expect("deliveries");
     }
