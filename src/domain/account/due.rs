@@ -70,7 +70,10 @@ impl Account {
                     self.brought.warnings += 1;
                 }
             }
-            self.compare_levels(at)?;
+            // A grant that ended before, and still holds something, is no news.
+            if at > since {
+                self.compare_levels(at)?;
+            }
         }
         self.close_past_late_window();
         Ok(())
@@ -89,6 +92,7 @@ impl Account {
             }
             // What is held may come free on the way.
             if let Some(at) = grant.expires_at
+                && grant.voided.is_none()
                 && (grant.is_due(self.now)?
                     || (grant.is_past(self.now) && grant.figures.held.is_positive()))
             {

@@ -140,7 +140,7 @@ impl Account {
     /// Tells of thresholds that the balance has crossed since the last time.
     pub(super) fn compare_levels(&mut self, at: Timestamp) -> Result<(), AmountError> {
         let interests = Arc::clone(&self.interests);
-        if interests.thresholds().is_empty() {
+        if !interests.want(EventType::BalanceLow) && !interests.want(EventType::BalanceRecovered) {
             return Ok(());
         }
         let configured = |low: &Threshold| {
