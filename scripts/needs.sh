@@ -12,7 +12,7 @@ install() {
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
 }
 
-# Nothing here is C, but Rust links with cc and the C library's start files.
+# Rust links with cc and the C library's start files, and two crates (mimalloc, ring) are C.
 links() (
     out=$(mktemp)
     trap 'rm -f "$out"' EXIT

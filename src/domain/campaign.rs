@@ -57,7 +57,9 @@ impl NewCampaign {
             Audience::Named(customers) => {
                 text.field("named");
                 text.field(&customers.len().to_string());
-                customers.iter().for_each(|customer| text.field(&customer.external_id));
+                for customer in customers {
+                    text.field(&customer.external_id);
+                }
             }
         }
         text.field(&self.template.payload().to_string());

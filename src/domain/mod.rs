@@ -18,6 +18,7 @@ pub mod import;
 pub mod notification;
 pub mod order;
 pub mod profile;
+mod reach;
 pub mod refusal;
 pub mod reversal;
 pub mod summary;

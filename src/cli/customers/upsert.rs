@@ -51,10 +51,8 @@ type Batch = Vec<(u64, Customer)>;
 pub(super) async fn run(args: Args) -> Result<(), Error> {
     let (file, stream) = (args.file.clone(), is_stream(&args.file));
     // A file that does not read is told before anything is written.
-    let total = match stream {
-        true => Total::Unknown,
-        false => Total::known(aside(move || count(&file)).await??),
-    };
+    let total =
+        if stream { Total::Unknown } else { Total::known(aside(move || count(&file)).await??) };
     let mut upsert = Upsert {
         client: args.endpoint.customers().await?,
         stream: None,

@@ -63,7 +63,7 @@ impl Store {
     {
         let store = self.clone();
         let task = tokio::spawn(async move {
-            let mut conn = store.readers.get().await.map_err(Error::from)?;
+            let mut conn = store.readers.get().await?;
             let clock = &store.clock;
             conn.transaction(async |conn| {
                 let (mut webhooks, interests) = load(conn, &wanted).await?;
