@@ -112,7 +112,7 @@ async fn a_campaign_is_run_to_its_end() {
         assert!(said.out.contains("for         2 customers by name\n"), "{}", said.out);
         let listed = says(world, "campaigns list").await;
         let words: Vec<&str> =
-            listed.lines().skip(1).flat_map(|line| line.split_whitespace().next()).collect();
+            listed.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
         assert_eq!(words, ["spring", "outage"]);
         let said = says(world, "void --campaign spring --reason mistake").await;
         assert_eq!(said, "2 grants voided, 0 skipped\n  10.00 USD\n");
