@@ -4,5 +4,6 @@ mod away;
 mod deliveries;
 mod endpoints;
 mod interests;
+mod once;
 mod secrets;
 mod settings;

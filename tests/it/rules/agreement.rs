@@ -6,7 +6,7 @@ use super::books::Books;
 use super::config;
 use super::history::{History, histories};
 use super::naive::Naive;
-use super::words::{Micros, News};
+use super::words::{Call, Micros, News};
 
 /// After so many calls all that can be read is compared; each call's answer is at once.
 const READ_EVERY: usize = 6;
@@ -17,10 +17,13 @@ fn agree(history: &History) -> Result<(), TestCaseError> {
     let mut naive = Naive::new(history.windows);
     books.wish(&history.wishes);
     naive.wish(&history.wishes);
+    // Whether the rows' due instants are those of the present wishes.
+    let mut renewed = true;
     for (number, step) in history.steps.iter().enumerate() {
         if let Some(wishes) = &step.wishes {
             books.wish(wishes);
             naive.wish(wishes);
+            renewed = false;
         }
         let now = naive.pass(step.clock);
         let expected = naive.answer(&step.said, now);
@@ -29,7 +32,16 @@ fn agree(history: &History) -> Result<(), TestCaseError> {
         prop_assert_eq!(answered, vec![expected], "step {}: {:?}", number, step);
         let told: Vec<News> = naive.news().cloned().collect();
         prop_assert_eq!(books.news(), told, "step {}: {:?}", number, step);
-        prop_assert_eq!(books.marks(), naive.marks(), "step {}: {:?}", number, step);
+        prop_assert_eq!(books.marks(now), naive.marks(now), "step {}: {:?}", number, step);
+        if step.said.call == Call::Sweep {
+            renewed = true;
+            prop_assert!(
+                books.due_next().is_none_or(|due| due > now),
+                "step {}: the sweeper comes again",
+                number
+            );
+        }
+        prop_assert!(!renewed || books.are_quiet_until_due(), "step {}: {:?}", number, step);
         if number % READ_EVERY == 0 {
             read_alike(&books, &naive, step.clock)?;
         }

@@ -49,9 +49,11 @@ proptest! {
         chance in vec(vec(any::<u16>(), 0..3), 40),
         diligent in any::<bool>(),
     ) {
-        let history = history.forward();
+        let history = history.forward().of_one_mind();
         let mut left_alone = Books::new(history.windows);
         let mut swept = Books::new(history.windows);
+        left_alone.wish(&history.wishes);
+        swept.wish(&history.wishes);
         let due = due_instants(&history.steps, history.windows.late_usage);
         let mut from = history.steps[0].clock;
         for (step, chance) in history.steps.iter().zip(&chance) {
@@ -65,17 +67,19 @@ proptest! {
             let reply = left_alone.run(step.replica, step.clock, said);
             prop_assert_eq!(reply, swept.run(step.replica, step.clock, said));
             prop_assert_eq!(left_alone.lines(), swept.lines());
+            prop_assert_eq!(left_alone.news(), swept.news());
             same(&left_alone, &swept, step.clock)?;
         }
         prop_assert_eq!(left_alone.events(), swept.events());
         prop_assert_eq!(left_alone.applications(), swept.applications());
         let end = history.end();
-        for at in visits(from, end, &due, &[1, 2, 3]) {
+        for at in visits(from, end, &due, &[1, 2, 3, u16::MAX]) {
             swept.run(REPLICAS, at, &[SWEEP]);
         }
         same(&left_alone, &swept, end)?;
         left_alone.run(REPLICAS, end, &[SWEEP]);
         prop_assert_eq!(left_alone.lines(), swept.lines());
+        prop_assert_eq!(left_alone.news(), swept.news());
         same(&left_alone, &swept, end)?;
     }
 
@@ -86,11 +90,18 @@ proptest! {
     ) {
         let mut together = Books::new(history.windows);
         let mut one_by_one = Books::new(history.windows);
+        together.wish(&history.wishes);
+        one_by_one.wish(&history.wishes);
         let mut steps = history.steps.as_slice();
         for size in sizes {
             let Some(first) = steps.first() else { break };
             let (batch, rest) = steps.split_at(size.min(steps.len()));
             steps = rest;
+            // The first of a batch has a say in what is to be told.
+            if let Some(wishes) = &first.wishes {
+                together.wish(wishes);
+                one_by_one.wish(wishes);
+            }
             let said: Vec<Said> = batch.iter().map(|step| step.said.clone()).collect();
             let replies = together.run(first.replica, first.clock, &said);
             let mut singles = Vec::new();
@@ -100,6 +111,8 @@ proptest! {
             }
             prop_assert_eq!(replies, singles);
             prop_assert_eq!(together.lines(), one_by_one.lines());
+            prop_assert_eq!(together.news(), one_by_one.news());
+            prop_assert_eq!(together.marks(first.clock), one_by_one.marks(first.clock));
             prop_assert_eq!(together.last_recorded(), one_by_one.last_recorded());
             prop_assert_eq!(together.knows_customer(), one_by_one.knows_customer());
             prop_assert_eq!(together.events(), one_by_one.events());

@@ -13,6 +13,7 @@ mod holds;
 mod late;
 mod luck;
 mod naive;
+mod notifications;
 mod order;
 mod reach;
 mod reversals;
@@ -20,7 +21,7 @@ mod stage;
 mod status;
 mod view;
 mod windows;
-mod wire;
+pub mod wire;
 mod words;
 
 use proptest::test_runner::{Config, FileFailurePersistence};

@@ -1,34 +1,43 @@
 //! Histories that never reach the rules would prove nothing.
 
+mod news;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 
+use self::news::Seen;
 use super::history::histories;
 use super::naive::Naive;
 use super::words::{Call, Hold, HoldStatus, Kind, Line, No, Reply, Reversed, Settle, Status};
 
 /// Every reply and refusal, every type of entry, every status of grants and holds, and what is
-/// worth meeting besides.
-const NAMES: usize = 76;
+/// worth meeting besides; every type of notification, and the same of those.
+const NAMES: usize = 112;
 
 #[test]
 fn histories_reach_the_rules() {
     let mut runner = TestRunner::deterministic();
     let mut seen = BTreeMap::<&str, u32>::new();
     let mut calls = 0;
-    for _ in 0..1_000 {
+    for _ in 0..2_000 {
         let history = histories(70).new_tree(&mut runner).expect("a history").current();
         let mut naive = Naive::new(history.windows);
+        let mut wishes = &history.wishes;
         let mut ends = 0;
         for step in &history.steps {
+            wishes = step.wishes.as_ref().unwrap_or(wishes);
+            naive.wish(wishes);
+            let earlier = naive.clone();
             let now = naive.pass(step.clock);
             let before = naive.holds();
             let reply = naive.answer(&step.said, now);
             calls += 1;
+            let telling = Seen { step, wishes, before: &earlier, after: &naive, now };
             let names = std::iter::once(name(&reply)).chain(met(&step.said.call, &reply, &before));
+            let names = names.chain(telling.names());
             names.for_each(|name| *seen.entry(name).or_default() += 1);
             ends = now;
         }
@@ -39,7 +48,7 @@ fn histories_reach_the_rules() {
         names.for_each(|name| *seen.entry(name).or_default() += 1);
     }
     assert_eq!(seen.len(), NAMES, "{seen:#?}");
-    assert!(calls > 30_000 && seen.values().all(|count| *count >= 5), "{calls}: {seen:#?}");
+    assert!(calls > 60_000 && seen.values().all(|count| *count >= 5), "{calls}: {seen:#?}");
 }
 
 /// What is worth meeting in one reply.

@@ -5,8 +5,9 @@ use super::books::{Books, REPLICAS};
 use super::convert::{instant, metric, scope};
 use super::naive::Naive;
 use super::words::{
-    Application, Apply, Aside, Call, Create, Event, Extend, Hold, Kind, MINUTE, Micros, Notes, ONE,
-    Of, Reply, Reverse, Reversed, Said, Scope, Settle, Update, Usage, View, Void, Windows,
+    Application, Apply, Aside, Call, Create, Event, Extend, Hold, Kind, MINUTE, Micros, News,
+    Notes, ONE, Of, Reply, Reverse, Reversed, Said, Scope, Settle, Update, Usage, View, Void,
+    Windows, Wishes,
 };
 use creditd::domain::amount::Amount;
 use creditd::domain::figures::Figures;
@@ -26,12 +27,27 @@ pub fn min(minutes: Micros) -> Micros {
 pub struct Stage {
     pub books: Books,
     naive: Naive,
+    /// How much of the news was asked for.
+    heard: usize,
 }
 
 impl Stage {
     pub fn new() -> Self {
         let windows = Windows { max_event_age: MAX_AGE * MINUTE, late_usage: LATE * MINUTE };
-        Self { books: Books::new(windows), naive: Naive::new(windows) }
+        Self { books: Books::new(windows), naive: Naive::new(windows), heard: 0 }
+    }
+
+    /// Says who is to be told of what, from now on.
+    pub fn wish(&mut self, wishes: &Wishes) {
+        self.books.wish(wishes);
+        self.naive.wish(wishes);
+    }
+
+    /// What was told since it was asked for last.
+    pub fn news(&mut self) -> Vec<News> {
+        let news = self.books.news().split_off(self.heard);
+        self.heard += news.len();
+        news
     }
 
     /// Says one call at an instant; the domain and the model must answer and book alike.
@@ -43,6 +59,8 @@ impl Stage {
         let reply = replies.pop().expect("one reply");
         assert_eq!(reply, expected);
         assert_eq!(self.books.lines(), self.naive.lines());
+        assert!(self.books.news().iter().eq(self.naive.news()), "{:#?}", self.books.news());
+        assert_eq!(self.books.marks(now), self.naive.marks(now));
         assert_eq!(self.books.balance(clock), self.naive.balance(clock));
         assert_eq!(self.books.views(clock), self.naive.views(now));
         assert_eq!(self.books.holds(clock), self.naive.holds());

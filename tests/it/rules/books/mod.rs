@@ -25,11 +25,13 @@ use creditd::domain::usage::{Allocation, UsageEvent};
 use super::convert;
 use super::words::{self, Micros, Reply, Said, Wishes};
 
-/// A grant's row: the grant, and the flag that the open ones are loaded by.
+/// A grant's row: the grant, the flag that the open ones are loaded by, and the instant by which the
+/// sweeper finds it.
 #[derive(Debug, Clone)]
 struct Row {
     grant: Grant,
     open: bool,
+    due_at: Option<Timestamp>,
 }
 
 /// Lanes of two replicas, each with the account it kept from its last batch.
@@ -118,6 +120,7 @@ impl Books {
                 let mut account =
                     Account::known(customer, self.windows, standing, grants, holds.collect());
                 account.remember_low(self.low.clone());
+                account.remember_due(&self.due_at());
                 account
             }
         }
@@ -125,6 +128,11 @@ impl Books {
 
     fn open_grants(&self) -> Vec<Grant> {
         self.grants.values().filter(|row| row.open).map(|row| row.grant.clone()).collect()
+    }
+
+    fn due_at(&self) -> HashMap<GrantId, Timestamp> {
+        let open = self.grants.iter().filter(|(_, row)| row.open);
+        open.filter_map(|(id, row)| Some((*id, row.due_at?))).collect()
     }
 
     /// Gives the account what the database knows of the keys in a command.
@@ -228,7 +236,8 @@ impl Books {
     fn save(&mut self, account: &Account) {
         let (now, windows) = (account.now(), self.windows);
         for grant in account.new_grants() {
-            let row = Row { grant: grant.clone(), open: grant.is_open(now, &windows) };
+            let (open, due_at) = (grant.is_open(now, &windows), account.due_at(grant));
+            let row = Row { grant: grant.clone(), open, due_at };
             assert!(self.grants.insert(grant.id, row).is_none(), "a grant made twice");
         }
         for grant in account.grants_with_new_terms() {
@@ -243,6 +252,7 @@ impl Books {
             let row = self.grants.get_mut(&grant.id).expect("a row");
             row.grant.figures = grant.figures;
             row.grant.updated_at = grant.updated_at;
+            row.due_at = account.due_at(grant);
             row.open = grant.is_open(now, &windows);
         }
         for grant in account.grants() {

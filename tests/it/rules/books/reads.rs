@@ -1,5 +1,7 @@
 //! The rows as reads show them.
 
+use std::sync::Arc;
+
 use creditd::domain::account::{Account, Remainder, Rolled, Standing};
 use creditd::domain::amount::Amount;
 use creditd::domain::as_of::Since;
@@ -134,12 +136,27 @@ impl Books {
         self.outbox.iter().map(convert::news).collect()
     }
 
-    /// What is remembered of it.
-    pub fn marks(&self) -> Marks {
+    /// What is remembered of it, but for ends that have passed.
+    pub fn marks(&self, now: Micros) -> Marks {
         let mut marks = convert::marks(self.grants.values().map(|row| &row.grant), &self.low);
-        let last = self.last_recorded().map(convert::micros);
-        marks.warned.retain(|(.., end)| Some(*end) > last);
+        marks.warned.retain(|(.., end)| *end > now);
         marks
+    }
+
+    /// When the sweeper will find something.
+    pub fn due_next(&self) -> Option<Micros> {
+        let holds = self.holds.values().filter(|hold| hold.end.is_none());
+        let grants = self.grants.values().filter_map(|row| row.due_at);
+        holds.map(|hold| hold.expires_at).chain(grants).map(convert::micros).min()
+    }
+
+    /// Whether time brings nothing before the instant at which the sweeper will find something.
+    pub fn are_quiet_until_due(&self) -> bool {
+        let Some(due) = self.due_next() else { return true };
+        let mut account = self.load(None);
+        account.heed(Arc::clone(&self.interests));
+        account.begin(convert::instant(due - 1)).expect("sound figures");
+        !account.is_dirty()
     }
 
     /// The account as store/account.rs reads it: nothing is written.

@@ -51,6 +51,8 @@ enum When {
     Oldest(Micros),
     /// At an instant that matters to an earlier call, or so far from it.
     Edge(usize, Micros),
+    /// At an end that the grant in question was given before.
+    End(usize),
 }
 
 #[derive(Debug, Clone)]
@@ -210,7 +212,10 @@ fn usage() -> impl Strategy<Value = Act> {
 
 fn update() -> impl Strategy<Value = Act> {
     let note = || option::of(select(NOTES.to_vec()));
-    let expires = option::of(option::weighted(0.8, end()));
+    let expires = option::of(option::weighted(
+        0.8,
+        prop_oneof![3 => end(), 2 => any::<usize>().prop_map(When::End)],
+    ));
     let terms = (note(), note(), option::weighted(0.4, priority()));
     (terms, any::<usize>(), expires).prop_map(|(terms, target, expires)| {
         let (description, metadata, priority) = terms;
@@ -266,7 +271,7 @@ fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         6 => create(),
         6 => usage(),
-        3 => update(),
+        4 => update(),
         1 => void.prop_map(|(target, reason)| Act::Void(Void { grant: 0, reason }, target)),
         3 => apply(),
         6 => aside(),
@@ -285,13 +290,11 @@ pub fn histories(most: usize) -> impl Strategy<Value = History> {
     let windows = prop_oneof![12 => windows, 1 => Just((0, 3))];
     let actor = select(vec!["anonymous", "billing"]);
     let raw = |clock, act| {
-        let raw = (clock, 0..=REPLICAS, actor.clone(), option::weighted(0.04, change()), act);
-        raw.prop_map(|(clock, replica, actor, change, act)| Raw {
-            clock,
-            replica,
-            actor,
-            change,
-            act,
+        let raw = (clock, 0..=REPLICAS, actor.clone(), option::weighted(0.05, change()), act);
+        raw.prop_map(|(clock, replica, actor, change, act)| {
+            // Whoever changes them has the sweeper come by, sooner or later.
+            let act = if change.is_some() && replica == 0 { Act::Sweep } else { act };
+            Raw { clock, replica, actor, change, act }
         })
     };
     // Something to begin with, so that what comes next finds something to act on.

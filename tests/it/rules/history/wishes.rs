@@ -73,7 +73,7 @@ pub(super) fn change() -> impl Strategy<Value = Change> {
         2 => endpoints().prop_map(Change::Endpoints),
         2 => periods().prop_map(Change::Periods),
         1 => thresholds().prop_map(Change::Thresholds),
-        1 => (any::<usize>(), 0..6_i128).prop_map(|(pick, more)| Change::RecoverAt(pick, more)),
+        3 => (any::<usize>(), 0..6_i128).prop_map(|(pick, more)| Change::RecoverAt(pick, more)),
         1 => any::<usize>().prop_map(Change::Remove),
         2 => Just(Change::Back),
     ]

@@ -18,6 +18,9 @@ pub(super) struct Writer {
     wishes: Wishes,
     first_wishes: Wishes,
     edges: Vec<Micros>,
+    /// The grant in question, and the ends that grants were given.
+    target: u32,
+    ends: Vec<(u32, Micros)>,
     /// Ends of late windows.
     closings: Vec<Micros>,
     grants: u32,
@@ -32,6 +35,8 @@ impl Writer {
             wishes: wishes.clone(),
             first_wishes: wishes.clone(),
             edges: vec![START],
+            target: 0,
+            ends: Vec::new(),
             closings: Vec::new(),
             grants: 0,
         }
@@ -42,6 +47,12 @@ impl Writer {
             When::Off(off) => self.clock + off,
             When::Oldest(off) => self.clock - self.windows.max_event_age + off,
             When::Edge(pick, off) => self.edges[pick % self.edges.len()] + off,
+            When::End(pick) => {
+                let given = self.ends.iter().filter(|(grant, _)| *grant == self.target);
+                let ahead: Vec<Micros> =
+                    given.map(|(_, end)| *end).filter(|end| *end > self.clock).collect();
+                ahead.get(pick % ahead.len().max(1)).copied().unwrap_or(self.clock + MINUTE)
+            }
         }
     }
 
@@ -57,6 +68,7 @@ impl Writer {
         let closing = at.map(|end| end + self.windows.late_usage);
         let begins = self.wishes.periods.iter().filter_map(|period| Some(at? - period));
         self.edges.extend(begins);
+        self.ends.extend(at.map(|end| (self.target, end)));
         self.edges.extend(at);
         self.edges.extend(closing);
         self.closings.extend(closing);
@@ -90,6 +102,7 @@ impl Writer {
                 create.effective = from.map(|when| self.at(&when));
                 create.expires = to.map(|when| self.at(&when));
                 self.edges.extend(create.effective);
+                self.target = self.grants + 1;
                 self.end(create.expires);
                 if let Scope::Money(currency) = create.scope {
                     create.amount = whole(currency, create.amount).max(smallest(currency));
@@ -102,6 +115,7 @@ impl Writer {
             }
             Act::Update(mut update, target, expires) => {
                 update.grant = self.target(target);
+                self.target = update.grant;
                 update.expires = expires.map(|to| to.map(|when| self.at(&when)));
                 self.end(update.expires.flatten());
                 Call::Update(update)
@@ -149,8 +163,11 @@ impl Writer {
         }
     }
 
-    /// Some call's grant; those of refused or repeated calls were never made.
+    /// The grant in question before, or some call's grant; those of refused or repeated calls were never made.
     fn target(&self, pick: usize) -> u32 {
+        if pick.is_multiple_of(3) && self.target > 0 {
+            return self.target;
+        }
         let numbers = self.grants.max(1);
         u32::try_from(pick % usize::try_from(numbers).expect("a few")).expect("a few") + 1
     }

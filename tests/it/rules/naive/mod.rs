@@ -125,7 +125,9 @@ impl Naive {
         let mut done = (since, 3, String::new(), 0, 0);
         while let Some((turn, due)) = self.next_due(&done, since, now) {
             self.bring(due, turn.0);
-            levels = self.cross(&levels, turn.0);
+            if turn.0 > since {
+                levels = self.cross(&levels, turn.0);
+            }
             done = turn;
         }
         now

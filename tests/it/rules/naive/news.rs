@@ -21,12 +21,11 @@ impl Naive {
         })
     }
 
-    /// What is remembered, so that it is not told again.
-    pub fn marks(&self) -> Marks {
-        // No end that has passed can be moved to again.
-        let last = self.facts.iter().map(Fact::recorded).max();
+    /// What is remembered, so that it is not told again; without ends that have passed, to which
+    /// nothing can be moved any more.
+    pub fn marks(&self, now: Micros) -> Marks {
         let mut warned: Vec<_> = self.news().filter_map(warning).collect();
-        warned.retain(|(.., end)| Some(*end) > last);
+        warned.retain(|(.., end)| *end > now);
         warned.sort_unstable();
         let mut low: Vec<_> = self.low.iter().map(Threshold::line).collect();
         low.sort_unstable();

@@ -1,6 +1,7 @@
 //! The same histories through the wire: client, server and database must answer as the naive model
 //! does, and keep the same books.
 
+pub mod heard;
 mod said;
 mod told;
 
@@ -11,11 +12,12 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
+use self::heard::Ears;
 use self::told::Told;
 use super::convert;
 use super::history::{History, histories};
 use super::naive::Naive;
-use super::words::{Call, Micros, Said, View, Windows};
+use super::words::{Call, Micros, No, Reply, Said, View, Windows};
 use crate::harness::{Client, Options, World, say};
 
 /// How many histories one server lives.
@@ -34,6 +36,8 @@ struct Wire {
     /// Grants by the numbers that the model gives them.
     ids: HashMap<u32, String>,
     naive: Naive,
+    /// How much its endpoints have heard.
+    heard: usize,
 }
 
 impl Wire {
@@ -47,13 +51,14 @@ impl Wire {
     }
 
     /// Says one call; the server must answer what the model does.
-    async fn say(&mut self, call: &Call, clock: Micros, place: &str) {
+    async fn say(&mut self, call: &Call, clock: Micros, place: &str) -> Reply {
         let now = self.naive.pass(clock);
         assert_eq!(now, clock, "{place}: the test clock runs forward");
         let said = Said { actor: "anonymous", call: call.clone() };
         let expected = self.naive.answer(&said, now);
         let answered = self.ask(call).await;
         assert_eq!(answered, told::as_the_wire_tells(call, expected), "{place}");
+        answered
     }
 
     /// All that can be read says what the model says.
@@ -103,7 +108,7 @@ impl Wire {
 }
 
 /// Lives a history from where the test clock stands.
-async fn live(world: &mut World, history: &History, name: &str) {
+async fn live(world: &mut World, ears: &Ears, history: &History, name: &str) {
     let shift = world.now().timestamp_micros() - history.steps[0].clock;
     let mut wire = Wire {
         client: world.client.clone(),
@@ -111,7 +116,10 @@ async fn live(world: &mut World, history: &History, name: &str) {
         shift,
         ids: HashMap::new(),
         naive: Naive::new(history.windows),
+        heard: 0,
     };
+    ears.wish(&history.wishes).await;
+    wire.naive.wish(&history.wishes);
     let mut clock = history.steps[0].clock;
     for (number, step) in history.steps.iter().enumerate() {
         clock = step.clock;
@@ -124,7 +132,14 @@ async fn live(world: &mut World, history: &History, name: &str) {
         }
         let place = format!("{name}, step {number}: {:?}", step.said.call);
         if said::can_be_sent(&step.said.call) {
-            wire.say(&step.said.call, clock, &place).await;
+            let reply = wire.say(&step.said.call, clock, &place).await;
+            // For a grant that nobody knows nothing is booked, and no sweeper comes by here.
+            let whole = !matches!(reply, Reply::Swept | Reply::Refused(No::GrantNotFound));
+            let last = wire.hear(ears, &history.wishes, whole, &place).await;
+            // Notes change without leaving a trace in what is told.
+            if let Some(last) = last.filter(|_| !matches!(step.said.call, Call::Update(_))) {
+                wire.stands(&last, &place).await;
+            }
         }
         if number % READ_EVERY == 0 {
             wire.read(clock, &place).await;
@@ -132,6 +147,9 @@ async fn live(world: &mut World, history: &History, name: &str) {
     }
     wire.read(clock, name).await;
     wire.read_ledger(clock, name).await;
+    world.advance_to(world.now()).await;
+    wire.naive.pass(clock);
+    wire.hear(ears, &history.wishes, true, name).await;
     let end = history.end();
     world.only_clock_to(DateTime::from_timestamp_micros(end + shift).expect("a time"));
     wire.read(end, name).await;
@@ -140,16 +158,18 @@ async fn live(world: &mut World, history: &History, name: &str) {
 
 /// Lives so many histories, one after another, each as a customer of its own.
 async fn live_all(seed: u64, windows: Windows) {
-    let options = Options { windows: convert::windows(windows), ..Options::default() };
+    let options =
+        Options { windows: convert::windows(windows), delivers: false, ..Options::default() };
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(super::config(1), rng);
     World::run_with(options, async |world| {
+        let ears = Ears::of(world).await;
         for number in 0..HISTORIES {
             let history = histories(CALLS).new_tree(&mut runner).expect("a history").current();
-            let history = History { windows, ..history.forward() };
-            live(world, &history, &format!("seed {seed} history {number}")).await;
+            let history = History { windows, ..history.forward().of_one_mind() };
+            live(world, &ears, &history, &format!("seed {seed} history {number}")).await;
         }
     })
     .await;

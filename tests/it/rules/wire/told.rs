@@ -21,12 +21,12 @@ pub(super) struct Told<'a> {
     pub ids: &'a HashMap<u32, String>,
 }
 
-fn one_of(names: &[&'static str], name: &str) -> &'static str {
+pub(super) fn one_of(names: &[&'static str], name: &str) -> &'static str {
     names.iter().copied().find(|known| *known == name).expect("a name that the tests use")
 }
 
 /// A printed amount: units without trailing zeros, money with its currency's digits.
-fn amount(printed: &str, currency: &str) -> i128 {
+pub(super) fn amount(printed: &str, currency: &str) -> i128 {
     let (sign, text) = printed.strip_prefix('-').map_or((1, printed), |text| (-1, text));
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     let digits = match currency {
