@@ -6,7 +6,7 @@ use crate::cpu::Watched;
 use crate::import::{self, Import};
 use crate::report::Report;
 use crate::server::{self, Creditd, Postgres, connect};
-use crate::{Options, Part, Result, copy, export, outbox, say, sweep};
+use crate::{Options, Part, Result, copy, deliver, export, outbox, say, sweep};
 
 /// What measuring takes.
 #[derive(Clone, Copy)]
@@ -33,8 +33,16 @@ impl Apart<'_> {
         if options.wants(Part::Outbox) {
             self.say("notifications: customers and grants");
             let url = postgres.create(outbox::DATABASE).await?;
-            let creditd = Creditd::start(&url, &options.serve).await?;
+            let creditd = self.serve(&url, &["--no-webhooks"]).await?;
             report.outbox = Some(creditd.explain(outbox::load(&self, &creditd).await)?);
+            creditd.stop().await?;
+            self.audit(report, &url).await?;
+        }
+        if options.wants(Part::Deliver) {
+            self.say("webhooks");
+            let url = postgres.create(deliver::DATABASE).await?;
+            let creditd = self.serve(&url, &deliver::FLAGS).await?;
+            report.deliver = Some(creditd.explain(deliver::load(&self, &creditd).await)?);
             creditd.stop().await?;
             self.audit(report, &url).await?;
         }
@@ -44,7 +52,7 @@ impl Apart<'_> {
     /// Import and export.
     async fn bulk(self, report: &mut Report, url: &str) -> Result<()> {
         let Self { options, postgres, .. } = self;
-        let creditd = Creditd::start(url, &options.serve).await?;
+        let creditd = self.serve(url, &[]).await?;
         self.say("import");
         let imported = creditd.explain(import::load(&creditd, postgres, options.rows).await)?;
         // Whoever reads rows first after they were written has to note in each that it counts.
@@ -68,6 +76,12 @@ impl Apart<'_> {
         let audit = server::audit(url).await?;
         report.audit = report.audit.zip(audit).map(|(before, now)| before && now);
         Ok(())
+    }
+
+    /// A server with these flags, and those to try out.
+    pub async fn serve(self, url: &str, flags: &[&str]) -> Result<Creditd> {
+        let flags = flags.iter().map(|flag| (*flag).to_owned());
+        Creditd::start(url, &flags.chain(self.options.serve.clone()).collect::<Vec<_>>()).await
     }
 
     pub fn watched(self, creditd: &Creditd) -> Result<Watched> {

@@ -21,6 +21,7 @@ mod balance;
 mod call;
 mod copy;
 mod cpu;
+mod deliver;
 mod events;
 mod export;
 mod history;
@@ -32,6 +33,7 @@ mod meter;
 mod naive;
 mod outbox;
 mod past;
+mod receiver;
 mod report;
 mod seed;
 mod server;
@@ -91,6 +93,9 @@ struct Options {
     /// Grants that fall due together, ten for each customer.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(10..=9_999_999))]
     due: u32,
+    /// Webhooks that are delivered to one endpoint, and to four.
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=999_999))]
+    deliveries: u32,
     /// Where the database's temporary folder is made: on a disk whose commits you want to measure.
     #[arg(long, default_value = env!("CARGO_TARGET_TMPDIR"))]
     data_dir: String,
@@ -133,6 +138,8 @@ enum Part {
     Sweep,
     /// StreamUsage and ImportGrants, with an endpoint that hears of everything and without.
     Outbox,
+    /// Webhooks to a receiver that answers at once, beside a loop that only sends their bodies.
+    Deliver,
 }
 
 impl Options {

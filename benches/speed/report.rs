@@ -6,6 +6,7 @@ use crate::balance::{Flatness, quantile};
 use crate::call::Call;
 use crate::copy::Copied;
 use crate::cpu::Used;
+use crate::deliver::Deliver;
 use crate::events::Workload;
 use crate::export::{self, Export};
 use crate::import::Import;
@@ -186,6 +187,7 @@ pub struct Report {
     pub exports: Vec<Export>,
     pub sweep: Option<Sweep>,
     pub outbox: Option<Outbox>,
+    pub deliver: Option<Deliver>,
     pub peak_memory: f64,
     pub totals: Option<Totals>,
     /// None where this creditd has no audit.
@@ -202,6 +204,7 @@ impl Report {
         groups.push(export::group(&self.exports));
         groups.extend(self.sweep.as_ref().map(Sweep::group));
         groups.extend(self.outbox.as_ref().map(Outbox::group));
+        groups.extend(self.deliver.as_ref().map(Deliver::group));
         groups.retain(|group| !group.rows.is_empty());
         groups
     }

@@ -2,7 +2,7 @@
 //! lie in the past.
 
 use creditd::domain::ids::Customer;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_postgres::{Client, GenericClient};
 use uuid::Uuid;
 
@@ -76,8 +76,8 @@ fn ordered_id(at: &str, after: &str, noise: &str) -> String {
 pub async fn endpoint(client: &impl GenericClient, url: &str) -> Result<String> {
     let id = Uuid::now_v7().to_string();
     let insert = "insert into webhook_endpoints \
-        (id, url, event_types, description, secret, old_secrets, created_at, updated_at) values \
-        ($1::text::uuid, $2, '{}', '', $3, '[]', now(), now())";
+        (id, url, event_types, description, secret, old_secrets, payload, created_at, updated_at) \
+        values ($1::text::uuid, $2, '{}', '', $3, '[]', $1::text::uuid, now(), now())";
     client.execute(insert, &[&id, &url, &SECRET]).await?;
     Ok(id)
 }
@@ -88,4 +88,58 @@ pub async fn interests(client: &Client, interests: &Value) -> Result<()> {
         "update notification_settings set version = version + 1, interests = $1::text::jsonb";
     client.execute(update, &[&interests.to_string()]).await?;
     Ok(())
+}
+
+/// Makes endpoints at this URL, and so many deliveries that are due to them in turn, all at once.
+pub async fn deliveries(
+    client: &mut Client,
+    url: &str,
+    endpoints: usize,
+    count: u32,
+) -> Result<()> {
+    let transaction = client.transaction().await?;
+    let mut ids = Vec::new();
+    for _ in 0..endpoints {
+        ids.push(endpoint(&transaction, url).await?);
+    }
+    let id = ordered_id("now()", "number", "number || '. of ' || $1::text[]::text");
+    let insert = format!(
+        "insert into deliveries (id, endpoint_id, notification_id, event_type, customer_id, \
+         payload, status, attempts, created_at, next_attempt_at, give_up_at) \
+         select id, ($1::text[])[1 + number % cardinality($1)]::uuid, id, 'grant.created', \
+         gen_random_uuid(), replace($2, '{{id}}', id::text), 'pending', 0, now(), now(), \
+         now() + interval '3 days' \
+         from (select number, {id} as id from generate_series(1, $3::bigint) as made(number)) as made"
+    );
+    transaction.execute(&insert, &[&ids, &body().to_string(), &i64::from(count)]).await?;
+    transaction.batch_execute("analyze deliveries").await?;
+    Ok(transaction.commit().await?)
+}
+
+/// What is told of a new grant.
+fn body() -> Value {
+    let at = "2026-01-01T09:32:24.428169Z";
+    let total = json!({
+        "available": "2500", "held": "0", "remaining": "2500",
+        "type": "GRANT_TYPE_UNITS", "metrics": ["api_calls"],
+    });
+    let grant = json!({
+        "id": "01a20299-7f1f-7458-bfdd-c168da17abed", "customer_id": "customer-000001",
+        "amount": "2500", "priority": 10, "status": "GRANT_STATUS_ACTIVE", "effective_at": at,
+        "description": "Welcome credits of the spring campaign",
+        "metadata": { "contract": "C-0000001" },
+        "remaining": "2500", "held": "0", "consumed": "0", "expired": "0", "voided": "0",
+        "created_at": at, "updated_at": at, "created_by": "anonymous",
+        "type": "GRANT_TYPE_UNITS", "metrics": ["api_calls"],
+        "category": "GRANT_CATEGORY_PROMOTIONAL", "expires_at": "2027-01-01T00:00:00Z",
+    });
+    let balance = json!({
+        "customer_id": "customer-000001", "revision": 1, "as_of": at, "totals": [total],
+    });
+    json!({
+        "id": "msg_{id}", "type": "grant.created", "timestamp": at,
+        "data": {
+            "customer_id": "customer-000001", "sequence": 1, "balance": balance, "grant": grant,
+        },
+    })
 }

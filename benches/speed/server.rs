@@ -197,8 +197,11 @@ impl Creditd {
 
     /// Adds the end of its log to an error.
     pub fn explain<T>(&self, result: Result<T>) -> Result<T> {
-        let end = |error| format!("{error}\ncreditd's log ends:\n{}", self.log.end());
-        result.map_err(|error| end(error).into())
+        result.map_err(|error| {
+            // A database's error says what it is in its source alone.
+            let why = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+            format!("{error}{why}\ncreditd's log ends:\n{}", self.log.end()).into()
+        })
     }
 }
 

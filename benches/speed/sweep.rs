@@ -107,7 +107,7 @@ pub async fn load(apart: &Apart<'_>, url: &str) -> Result<Sweep> {
     let before = unswept(apart, url).await?;
     apart.say("sweep: calls meanwhile");
     postgres.checkpoint().await?;
-    let creditd = Creditd::start(url, &options.serve).await?;
+    let creditd = apart.serve(url, &[]).await?;
     let sweeping = creditd.explain(sweeping(apart, &creditd, &database).await)?;
     creditd.stop().await?;
     apart.say("sweep: by hand");
@@ -125,9 +125,7 @@ fn customers(options: &Options) -> u32 {
 /// Makes the customers who use something, and calls of theirs while all that is due is left alone.
 async fn unswept(apart: &Apart<'_>, url: &str) -> Result<Usage> {
     let Apart { options, postgres, .. } = *apart;
-    let mut flags = options.serve.clone();
-    flags.push("--no-sweeper".to_owned());
-    let creditd = Creditd::start(url, &flags).await?;
+    let creditd = apart.serve(url, &["--no-sweeper"]).await?;
     let calls = async {
         unary::make_grants(&creditd, options.customers, events::units).await?;
         postgres.checkpoint().await?;
