@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::booking::Cause;
 use super::{Account, Dirt, KeyRecord, Made, Slot};
 use crate::domain::command::{CreateGrant, Key, Outcome, UpdateGrant, VoidGrant};
@@ -21,23 +23,8 @@ impl Account {
         actor: &Arc<str>,
     ) -> Result<Outcome, Refusal> {
         let payload = create.payload();
-        if let Some(prior) = self.keys.get(&create.key) {
-            let same_start = match (create.effective_at, prior.effective_at) {
-                (Some(sent), Some(before)) => sent == before,
-                _ => true,
-            };
-            let same = prior.customer == self.customer.key && prior.payload == payload;
-            return match prior.made {
-                Made::Grant(grant_id) if same && same_start => {
-                    let index = self.position(grant_id).ok_or(Refusal::GrantNotFound)?;
-                    Ok(self.outcome(index, true))
-                }
-                _ => Err(match create.key {
-                    Key::Request(_) => Refusal::RequestIdReused,
-                    Key::Import(_) => Refusal::ImportRowReused,
-                    Key::Campaign(_) => Refusal::CampaignIdReused,
-                }),
-            };
+        if let Some(replayed) = self.replayed_grant(create, payload) {
+            return replayed;
         }
         let effective_at = create.effective_at.unwrap_or(self.now);
         if let Some(end) = create.expires_at {
@@ -86,6 +73,31 @@ impl Account {
         self.changes.keys.push(record);
         self.tell_of_grant(EventType::GrantCreated, index, self.now)?;
         Ok(self.outcome(index, false))
+    }
+
+    /// What a key that was used before is answered; None where it was not.
+    fn replayed_grant(
+        &self,
+        create: &CreateGrant,
+        payload: Uuid,
+    ) -> Option<Result<Outcome, Refusal>> {
+        let prior = self.keys.get(&create.key)?;
+        let same_start = match (create.effective_at, prior.effective_at) {
+            (Some(sent), Some(before)) => sent == before,
+            _ => true,
+        };
+        let same = prior.customer == self.customer.key && prior.payload == payload;
+        Some(match prior.made {
+            Made::Grant(grant_id) if same && same_start => self
+                .position(grant_id)
+                .map(|index| self.outcome(index, true))
+                .ok_or(Refusal::GrantNotFound),
+            _ => Err(match create.key {
+                Key::Request(_) => Refusal::RequestIdReused,
+                Key::Import(_) => Refusal::ImportRowReused,
+                Key::Campaign(_) => Refusal::CampaignIdReused,
+            }),
+        })
     }
 
     /// The ladder: the grant; what changes nothing; the grant's end; the new expiry.
