@@ -55,13 +55,15 @@ impl Store {
         let mut conn = self.readers.get().await?;
         let worker = Uuid::now_v7();
         let statement = Statement::<Lease, (RowSqlType, Text), _>::new(
-            "UPDATE campaign_runs r SET worker = y.worker, \
+            // Found once: looked for again within one statement, another row would be the first.
+            "WITH n AS MATERIALIZED (SELECT campaign_key, run FROM campaign_runs \
+             WHERE finished_at IS NULL AND leased_until <= clock_timestamp() \
+             ORDER BY leased_until LIMIT 1 FOR UPDATE SKIP LOCKED) \
+             UPDATE campaign_runs r SET worker = y.worker, \
              leased_until = clock_timestamp() + y.millis * interval '1 millisecond' FROM (SELECT ",
             (worker.into_sql::<SqlUuid>(), millis(limits::CAMPAIGN_LEASE).into_sql::<BigInt>()),
             concat!(
-                ") AS y(worker, millis) CROSS JOIN (SELECT campaign_key, run FROM campaign_runs \
-                 WHERE finished_at IS NULL AND leased_until <= clock_timestamp() \
-                 ORDER BY leased_until LIMIT 1 FOR UPDATE SKIP LOCKED) n \
+                ") AS y(worker, millis) CROSS JOIN n \
                  JOIN campaigns c ON c.campaign_key = n.campaign_key \
                  WHERE r.campaign_key = n.campaign_key AND r.run = n.run RETURNING ",
                 campaign_columns!(),

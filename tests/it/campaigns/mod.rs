@@ -7,7 +7,7 @@ mod runs;
 use creditd::pb;
 
 use crate::harness::campaign::{campaign, campaign_for, figures, profiles};
-use crate::harness::{World, say};
+use crate::harness::{Client, World, say};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everyone_in_a_segment_gets_the_grant() {
@@ -59,28 +59,32 @@ async fn everyone_in_a_segment_gets_the_grant() {
         let request = pb::GetCampaignRequest { campaign_id: "spring".into() };
         assert_eq!(client.try_get_campaign(request).await.expect("a campaign"), expected);
 
-        let grants = client.campaign_grants("spring").await;
-        let mut owners: Vec<&str> = grants.iter().map(|grant| &*grant.customer_id).collect();
-        owners.sort_unstable();
-        assert_eq!(owners, ["a", "b", "c"]);
-        let grant =
-            pb::Grant { id: String::new(), customer_id: String::new(), ..grants[0].clone() };
-        let told = (&*grant.amount, &*grant.currency, grant.priority, &*grant.description);
-        assert_eq!(told, ("5.00", "USD", 10, "Spring"));
-        assert_eq!((&*grant.campaign_id, &*grant.import_id), ("spring", ""));
-        assert_eq!((grant.effective_at, grant.expires_at), (say::hour(0), say::hour(24)));
-        assert_eq!(
-            (grant.category(), grant.metadata),
-            (pb::GrantCategory::Promotional, say::pairs(&[("plan", "gold")]),)
-        );
-        // The entry that made it says so, and no later one.
-        client.void(&grants[0].id, "r").await;
-        let ledger = client.ledger(&grants[0].customer_id).await;
-        let campaigns: Vec<&str> = ledger.iter().map(|entry| &*entry.campaign_id).collect();
-        assert_eq!(campaigns, ["spring", ""]);
+        look_like_the_template(client).await;
         assert_eq!(client.balance("d").await.totals, []);
     })
     .await;
+}
+
+/// The grants of the campaign `spring`, and what the ledger says of one of them.
+async fn look_like_the_template(client: &Client) {
+    let grants = client.campaign_grants("spring").await;
+    let mut owners: Vec<&str> = grants.iter().map(|grant| &*grant.customer_id).collect();
+    owners.sort_unstable();
+    assert_eq!(owners, ["a", "b", "c"]);
+    let grant = pb::Grant { id: String::new(), customer_id: String::new(), ..grants[0].clone() };
+    let told = (&*grant.amount, &*grant.currency, grant.priority, &*grant.description);
+    assert_eq!(told, ("5.00", "USD", 10, "Spring"));
+    assert_eq!((&*grant.campaign_id, &*grant.import_id), ("spring", ""));
+    assert_eq!((grant.effective_at, grant.expires_at), (say::hour(0), say::hour(24)));
+    assert_eq!(
+        (grant.category(), grant.metadata),
+        (pb::GrantCategory::Promotional, say::pairs(&[("plan", "gold")]),)
+    );
+    // The entry that made it says so, and no later one.
+    client.void(&grants[0].id, "r").await;
+    let ledger = client.ledger(&grants[0].customer_id).await;
+    let campaigns: Vec<&str> = ledger.iter().map(|entry| &*entry.campaign_id).collect();
+    assert_eq!(campaigns, ["spring", ""]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -191,6 +191,8 @@ async fn looking_an_import_up_walks_through_nothing_else() {
                 "grants_open" => 2_000,
                 // Whose each grant is; and each batch's 50 customers.
                 "customers_pkey" => 2_500,
+                // One row, read with each batch.
+                "all of notification_settings" => 100,
                 _ => 0,
             };
             assert!(read.contains_key("grants_by_import"), "{read:?}");

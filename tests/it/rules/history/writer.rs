@@ -56,8 +56,8 @@ impl Writer {
         }
     }
 
-    /// A clock steps back over no end of a late window that was reached: closing a grant is not
-    /// recorded, so that nothing holds the customer's time there.
+    /// A clock steps back over no end of a late window that was reached: only a batch that closes
+    /// the grant holds the customer's time there.
     fn floor(&self) -> Micros {
         let reached = self.closings.iter().copied().filter(|at| *at <= self.latest);
         reached.max().unwrap_or(Micros::MIN)

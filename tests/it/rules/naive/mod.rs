@@ -18,16 +18,56 @@ use super::words::{
 /// Something that happened. Facts are only ever added.
 #[derive(Debug, Clone)]
 pub enum Fact {
-    Made { create: Create, now: Micros, by: &'static str },
+    Made {
+        create: Create,
+        now: Micros,
+        by: &'static str,
+    },
     Moved(Line),
-    Noted { grant: u32, description: String, metadata: String, now: Micros },
-    Used { usage: Usage, hold: Option<u8>, at: Micros, now: Micros },
-    Applied { apply: Apply, at: Micros, now: Micros },
-    SetAside { aside: Aside, now: Micros },
-    Extended { hold: u8, deadline: Micros, now: Micros },
-    Ended { hold: u8, how: HoldStatus, event: Option<u8>, now: Micros },
-    Reversed { reverse: Reverse, amount: i128, did: Reversed, now: Micros },
+    Noted {
+        grant: u32,
+        description: String,
+        metadata: String,
+        now: Micros,
+    },
+    Used {
+        usage: Usage,
+        hold: Option<u8>,
+        at: Micros,
+        now: Micros,
+    },
+    Applied {
+        apply: Apply,
+        at: Micros,
+        now: Micros,
+    },
+    SetAside {
+        aside: Aside,
+        now: Micros,
+    },
+    Extended {
+        hold: u8,
+        deadline: Micros,
+        now: Micros,
+    },
+    Ended {
+        hold: u8,
+        how: HoldStatus,
+        event: Option<u8>,
+        now: Micros,
+    },
+    Reversed {
+        reverse: Reverse,
+        amount: i128,
+        did: Reversed,
+        now: Micros,
+    },
     Told(News),
+    /// No late event can reach what has expired of a grant any more.
+    Closed {
+        grant: u32,
+        now: Micros,
+    },
 }
 
 impl Fact {
@@ -42,7 +82,8 @@ impl Fact {
             | Self::SetAside { now, .. }
             | Self::Extended { now, .. }
             | Self::Ended { now, .. }
-            | Self::Reversed { now, .. } => *now,
+            | Self::Reversed { now, .. }
+            | Self::Closed { now, .. } => *now,
         }
     }
 }
@@ -130,7 +171,22 @@ impl Naive {
             }
             done = turn;
         }
+        self.close(now);
         now
+    }
+
+    /// Closes what no late event can reach any more: time does not step back over that.
+    fn close(&mut self, now: Micros) {
+        for view in self.views(now).into_iter().filter(|view| view.expired > 0) {
+            let closes = view.expires.map(|end| end + self.windows.late_usage);
+            let known = self
+                .facts
+                .iter()
+                .any(|fact| matches!(fact, Fact::Closed { grant, .. } if *grant == view.grant));
+            if let Some(closes) = closes.filter(|at| *at <= now && view.remaining == 0 && !known) {
+                self.facts.push(Fact::Closed { grant: view.grant, now: closes });
+            }
+        }
     }
 
     fn bring(&mut self, due: Due, instant: Micros) {
