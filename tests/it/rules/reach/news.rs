@@ -18,12 +18,12 @@ pub(super) struct Seen<'a> {
 
 impl Seen<'_> {
     /// What was told in this step.
-    fn new(&self) -> Vec<&News> {
+    fn told(&self) -> Vec<&News> {
         self.after.news().skip(self.before.news().count()).collect()
     }
 
     pub(super) fn names(&self) -> Vec<&'static str> {
-        let new = self.new();
+        let new = self.told();
         let mut names: Vec<&'static str> = new.iter().map(|news| news.tiding().name()).collect();
         let earlier: Vec<&News> = self.before.news().collect();
         for (place, news) in new.iter().enumerate() {
@@ -31,7 +31,9 @@ impl Seen<'_> {
             names.extend(match &news.about {
                 About::Expiring(period, view) => self.warned(news, *period, view, &before),
                 About::Grant(tiding, view) => self.of_grant(news, *tiding, view, &before),
-                About::Low(..) | About::Recovered(..) => self.crossed(news, before.last().copied()),
+                About::Low(..) | About::Recovered(..) => {
+                    Self::crossed(news, before.last().copied())
+                }
                 About::HoldExpired(_) => Vec::new(),
             });
         }
@@ -116,7 +118,7 @@ impl Seen<'_> {
     }
 
     /// A line that was crossed, behind what was told before.
-    fn crossed(&self, news: &News, behind: Option<&News>) -> Vec<&'static str> {
+    fn crossed(news: &News, behind: Option<&News>) -> Vec<&'static str> {
         let low = news.tiding() == Tiding::Low;
         let behind = behind.filter(|behind| behind.at == news.at).map(News::tiding);
         let names = [

@@ -109,7 +109,7 @@ impl Told<'_> {
         let grant = || self.view(data.grant.as_ref().expect("a grant"));
         let crossed = || {
             let sent = data.threshold.as_ref().expect("a threshold");
-            (self.threshold(sent), told::amount(&data.threshold_remaining, &sent.currency))
+            (Self::threshold(sent), told::amount(&data.threshold_remaining, &sent.currency))
         };
         let about = match tiding {
             Tiding::HoldExpired => {
@@ -134,7 +134,7 @@ impl Told<'_> {
         News { at: balance.as_of, sequence: data.sequence, about, totals: balance.totals }
     }
 
-    fn threshold(self, sent: &pb::BalanceThreshold) -> Threshold {
+    fn threshold(sent: &pb::BalanceThreshold) -> Threshold {
         let amount = |printed: &str| told::amount(printed, &sent.currency);
         let of = match (sent.currency.as_str(), sent.metric.as_str()) {
             ("", metric) => Purse::Metric(told::one_of(&METRICS, metric)),
