@@ -90,6 +90,8 @@ impl Engine {
     pub async fn sweep(&self, store: &Store) -> Result<Pass> {
         let most = i64::from(limits::SWEEP_CUSTOMERS_MAX);
         let due = store.due(most).await?;
+        // At once, so that word of something earlier that is left meanwhile is not lost.
+        self.due.set(due.next);
         let customers = due.customers.len();
         let mut booked = self.sweep_customers(due.customers).await;
         let mut full = due.full;
@@ -97,7 +99,9 @@ impl Engine {
         if let Some(renewal) = store.renewal(most).await? {
             renewed = renewal.customers.len();
             let looked = self.sweep_customers(renewal.customers).await;
-            if looked.failures.is_empty() {
+            // What fails for a reason of its own fails again: others do not wait for it.
+            let lasting = |failure: &Failure| matches!(failure, Failure::Internal(_));
+            if looked.failures.iter().all(lasting) {
                 store.renewed(renewal.step).await?;
             }
             full |= renewal.step.to.is_some();

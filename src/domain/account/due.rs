@@ -61,6 +61,7 @@ impl Account {
         // Nothing here changes the order.
         let places = self.places(|_| any);
         for (at, due) in due {
+            let moves = !matches!(due, Due::Warning { .. });
             match due {
                 Due::Hold(hold_id) => self.expire_hold(&hold_id, at, &places)?,
                 Due::End { index, .. } => self.end_grant(index, at, at > since)?,
@@ -70,8 +71,8 @@ impl Account {
                     self.brought.warnings += 1;
                 }
             }
-            // A grant that ended before, and still holds something, is no news.
-            if at > since {
+            // A warning moves nothing; a grant that ended before, and still holds something, is no news.
+            if moves && at > since {
                 self.compare_levels(at)?;
             }
         }

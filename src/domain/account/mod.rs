@@ -92,7 +92,7 @@ pub struct Account {
     levels: Vec<Amount>,
     /// The thresholds below which the balance has been told to be.
     low: Vec<Threshold>,
-    /// What time has brought since nobody asked.
+    /// What time has brought in this batch, until a command asks.
     brought: Brought,
     changes: Changes,
 }

@@ -48,7 +48,7 @@ pub struct Claim {
     pub sent_at: Timestamp,
     /// How long they are claimed for, as it is told with what came of them.
     pub until: Timestamp,
-    /// The deliveries, the longest due first.
+    /// The deliveries.
     pub deliveries: Vec<Claimed>,
 }
 

@@ -49,6 +49,8 @@ impl Worker {
 
     /// Delivers whenever called, until `closing`.
     pub(super) async fn run(mut self, call: Arc<Notify>, closing: CancellationToken) {
+        // Whatever ends it, a panic too: the next look sees that it is gone and begins another.
+        let _gone = closing.clone().drop_guard();
         let mut patience = Patience::new("webhooks wait for the database");
         loop {
             tokio::select! {
