@@ -34,7 +34,7 @@ pub struct Brought {
     pub holds_expired: usize,
     /// Grants that reached their ends with something left.
     pub grants_ended: usize,
-    /// Grants that reached their starts, where somebody is to be told of that.
+    /// Grants that reached their starts.
     pub grants_started: usize,
     /// Warnings of grants' ends.
     pub warnings: usize,
@@ -88,7 +88,8 @@ impl Account {
         for (index, slot) in self.slots.iter().enumerate() {
             let grant = &slot.grant;
             let sequence = grant.sequence;
-            if self.starts(grant, since) {
+            let left = grant.voided.is_none() && grant.figures.remaining.is_positive();
+            if left && grant.effective_at > since && grant.effective_at <= self.now {
                 due.push((grant.effective_at, Due::Start { sequence, index }));
             }
             // What is held may come free on the way.
@@ -102,17 +103,6 @@ impl Account {
         }
         due.sort_unstable();
         Ok(due)
-    }
-
-    /// Whether a grant's start has come since then, and somebody is to be told of that or of what it
-    /// does to the balance.
-    fn starts(&self, grant: &Grant, since: Timestamp) -> bool {
-        let told = self.interests.want(EventType::GrantActivated)
-            || !self.interests.thresholds().is_empty();
-        told && grant.effective_at > since
-            && grant.effective_at <= self.now
-            && grant.voided.is_none()
-            && grant.figures.remaining.is_positive()
     }
 
     fn expire_hold(
@@ -152,8 +142,12 @@ impl Account {
         Ok(())
     }
 
+    /// A start moves no figure, but it is recorded, whether or not somebody is told of it: who comes to
+    /// listen later is not told of what has passed.
     fn start_grant(&mut self, index: usize, at: Timestamp) -> Result<(), AmountError> {
         self.brought.grants_started += 1;
+        let slot = &mut self.slots[index];
+        slot.dirt = slot.dirt.max(Dirt::Figures);
         self.record_at(at);
         self.tell_of_grant(EventType::GrantActivated, index, at)
     }

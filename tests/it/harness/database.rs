@@ -125,11 +125,13 @@ impl Database {
     pub async fn drop(self) {
         let client = connect(&self.admin).await;
         let drop = format!("DROP DATABASE {}", self.name);
-        if client.batch_execute(&format!("{drop} WITH (FORCE)")).await.is_err() {
-            // Force is refused while autovacuum, which is nobody's, is at work; a plain drop asks it to
-            // leave, and waits.
-            client.batch_execute(&drop).await.expect("a database gone");
-        }
+        // Force is refused while autovacuum, which is nobody's, is at work; a plain drop asks it to
+        // leave, but not the test's own connections.
+        until("the database is gone", async || {
+            client.batch_execute(&format!("{drop} WITH (FORCE)")).await.is_ok()
+                || client.batch_execute(&drop).await.is_ok()
+        })
+        .await;
     }
 }
 

@@ -63,6 +63,10 @@ pub enum Fact {
         now: Micros,
     },
     Told(News),
+    /// A grant has started: time does not step back over that.
+    Started {
+        now: Micros,
+    },
     /// No late event can reach what has expired of a grant any more.
     Closed {
         grant: u32,
@@ -83,6 +87,7 @@ impl Fact {
             | Self::Extended { now, .. }
             | Self::Ended { now, .. }
             | Self::Reversed { now, .. }
+            | Self::Started { now }
             | Self::Closed { now, .. } => *now,
         }
     }
@@ -165,8 +170,10 @@ impl Naive {
         let mut levels = self.levels(since);
         let mut done = (since, 3, String::new(), 0, 0);
         while let Some((turn, due)) = self.next_due(&done, since, now) {
+            // A warning moves nothing, so it is no occasion to look at the lines.
+            let moves = !matches!(due, Due::Warning(..));
             self.bring(due, turn.0);
-            if turn.0 > since {
+            if moves && turn.0 > since {
                 levels = self.cross(&levels, turn.0);
             }
             done = turn;
@@ -207,6 +214,7 @@ impl Naive {
             }
             Due::Start(grant) => {
                 if self.view(grant, instant).is_ok_and(|view| view.status == Status::Active) {
+                    self.facts.push(Fact::Started { now: instant });
                     self.tell_of_grant(Tiding::Activated, grant, instant);
                 }
             }

@@ -93,13 +93,18 @@ impl Naive {
         if let Some(last) = new.iter().rposition(spends) {
             let mut then = self.clone();
             then.facts.truncate(known + last + 1);
-            let last_ones = lines().filter(|line| {
+            // A settlement may take a grant's last twice: what it held, and what late usage reclaims.
+            let mut emptied: Vec<u32> = Vec::new();
+            for line in lines().filter(|line| {
                 matches!(line.kind, Kind::Consumed | Kind::Applied) && line.balance_after == 0
-            });
-            for line in last_ones {
+            }) {
+                emptied.retain(|grant| *grant != line.grant);
+                emptied.push(line.grant);
+            }
+            for grant in emptied {
                 let exhausted = |view: &View| view.status == Status::Exhausted;
-                if then.view(line.grant, now).is_ok_and(|view| exhausted(&view)) {
-                    then.tell_of_grant(Tiding::Exhausted, line.grant, now);
+                if then.view(grant, now).is_ok_and(|view| exhausted(&view)) {
+                    then.tell_of_grant(Tiding::Exhausted, grant, now);
                 }
             }
             self.facts.extend(then.facts.drain(known + last + 1..));
