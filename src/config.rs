@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 
+use crate::domain::identity::CertificateRule;
 use crate::domain::time::Windows;
 use crate::limits;
 
@@ -137,6 +138,10 @@ fn window(text: &str) -> Result<Duration, String> {
     duration(text, Duration::ZERO, limits::WINDOW_MAX)
 }
 
+fn grace(text: &str) -> Result<Duration, String> {
+    duration(text, limits::GRACE_MIN, limits::GRACE_MAX)
+}
+
 fn webhook_timeout(text: &str) -> Result<Duration, String> {
     duration(text, limits::WEBHOOK_TIMEOUT_MIN, limits::WEBHOOK_TIMEOUT_MAX)
 }
@@ -150,6 +155,66 @@ fn duration(text: &str, least: Duration, most: Duration) -> Result<Duration, Str
         return Err(format!("must be at most {}", humantime::format_duration(most)));
     }
     Ok(read)
+}
+
+/// Whether callers must say who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum IdentityMode {
+    /// They must: by a key, or by a certificate.
+    Required,
+    /// Whoever reaches creditd may do everything.
+    Off,
+}
+
+/// Who may call.
+#[derive(Debug, Clone, Args)]
+pub struct Identity {
+    /// Whether callers must send a key (`creditd keys create`) or show a certificate. Default: off
+    /// where --listen is a loopback address, required everywhere else.
+    #[arg(long, env = "CREDITD_IDENTITY")]
+    pub identity: Option<IdentityMode>,
+
+    /// Which client certificates have which role, such as "URI:spiffe://prod/billing=meter",
+    /// "DNS:*.ops.example=admin" or "CN:reports=reader". The first rule that fits counts. May be
+    /// given several times; the variable separates rules with commas.
+    #[arg(
+        long = "client-role",
+        env = "CREDITD_CLIENT_ROLES",
+        value_delimiter = ',',
+        value_name = "RULE"
+    )]
+    pub client_roles: Vec<CertificateRule>,
+
+    /// Serve no reflection: who calls must bring the contract.
+    #[arg(long, env = "CREDITD_NO_REFLECTION")]
+    pub no_reflection: bool,
+}
+
+impl Identity {
+    /// Whether callers must say who they are, where creditd listens at this address.
+    #[must_use]
+    pub fn required(&self, listen: SocketAddr) -> bool {
+        self.identity.map_or(!listen.ip().is_loopback(), |mode| mode == IdentityMode::Required)
+    }
+}
+
+/// How it comes up and goes down.
+#[derive(Debug, Clone, Args)]
+pub struct Life {
+    /// Bring the schema up to date before serving; always done on the private server. Without it
+    /// creditd waits, not ready, until `creditd migrate` has done so.
+    #[arg(long, env = "CREDITD_MIGRATE")]
+    pub migrate: bool,
+
+    /// Second address, for probes: serves health in plain text, and nothing else. Its "" is whether
+    /// creditd can serve, "liveness" whether it is alive.
+    #[arg(long, env = "CREDITD_HEALTH_LISTEN", value_name = "ADDR")]
+    pub health_listen: Option<SocketAddr>,
+
+    /// How long the end may take, such as "20s": calls under way are answered and streams told.
+    #[arg(long, env = "CREDITD_GRACE", value_name = "DURATION",
+          value_parser = grace, default_value = limits::GRACE_DEFAULT)]
+    pub grace: Duration,
 }
 
 /// `creditd serve`.
@@ -167,6 +232,14 @@ pub struct Serve {
     /// For tests of callers: never in production.
     #[arg(long, env = "CREDITD_TEST_CLOCK", value_name = "TIME")]
     pub test_clock: Option<DateTime<Utc>>,
+
+    /// Who may call.
+    #[command(flatten)]
+    pub identity: Identity,
+
+    /// How it comes up and goes down.
+    #[command(flatten)]
+    pub life: Life,
 
     /// Do not book in the background what falls due. Answers stay the same: every command and
     /// every read books what is due first. For replicas that should only answer.

@@ -226,8 +226,10 @@ pub const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
 pub const POOL_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long one attempt to connect may take.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long the start waits for a database that is not there yet.
-pub const STARTUP_WAIT: Duration = Duration::from_secs(30);
+/// How often the start looks whether the database is there, and its schema is the one.
+pub const STARTUP_LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long `creditd migrate` waits for a database that is not there yet.
+pub const MIGRATE_WAIT: Duration = Duration::from_secs(60);
 /// Statement timeout of the service's connections: nothing that creditd asks takes this long on a
 /// healthy database, and a stuck one must not hold a lane for ever.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -288,8 +290,13 @@ pub const AUDIT_DIFFERENCES_MAX: u32 = 1_000;
 /// How often health asks the database.
 pub const HEALTH_EVERY: Duration = Duration::from_secs(1);
 /// How long the drain at the end may take before what is still open is left: longer than
-/// [`BATCH_RETRY_FOR`], so that who waits for a database that is away hears of it.
-pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(15);
+/// [`BATCH_RETRY_FOR`], so that who waits for a database that is away hears of it, and shorter than
+/// the 30 s after which Kubernetes kills.
+pub const GRACE_DEFAULT: &str = "20s";
+/// Shortest grace: a batch that is under way ends.
+pub const GRACE_MIN: Duration = Duration::from_secs(1);
+/// Longest grace: a deployment should not hang on one client.
+pub const GRACE_MAX: Duration = Duration::from_secs(3_600);
 /// How long streams have, once every call is answered, to hear that creditd is going down: a caller
 /// that does not read would never hear it.
 pub const FAREWELL: Duration = Duration::from_secs(2);
@@ -340,3 +347,16 @@ pub const DEMO_RUN_BYTES_MAX: usize = 64;
 pub const DEMO_GRANTS_IN_FLIGHT: usize = 64;
 /// ListGrants calls that the demo keeps in flight: reads share a small pool.
 pub const DEMO_READS_IN_FLIGHT: usize = 8;
+/// Letters in the name of an API key: it is on every ledger entry.
+pub const KEY_NAME_CHARS_MAX: usize = 100;
+/// API keys that are taken at once. Each replica has them in memory, and reads them every few seconds.
+pub const API_KEYS_MAX: usize = 1_000;
+/// How often a replica reads which API keys are taken: a key that was revoked opens no longer.
+pub const API_KEYS_EVERY: Duration = Duration::from_secs(2);
+/// How soon after a reading a key that was not in it is looked for again, so that a new one works at
+/// once and those who make keys up do not busy the database.
+pub const API_KEYS_AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// Streams on one connection to the health port: probes come one by one, and a few watch.
+pub const HEALTH_STREAMS: u32 = 16;
+/// Longest lifetime of an API key: longer ones are meant for ever.
+pub const API_KEY_LIFETIME_MAX: Duration = Duration::from_secs(10 * 366 * 86_400);

@@ -43,6 +43,18 @@ impl Database {
         }
     }
 
+    /// The configured database, or the private server, which another creditd may run already; one
+    /// that was never there is made.
+    ///
+    /// # Errors
+    /// As [`Database::open`].
+    pub async fn at_hand(config: &config::Database) -> Result<Self, Error> {
+        match Self::running(config).await? {
+            Some(database) => Ok(database),
+            None => Self::open(config).await,
+        }
+    }
+
     /// The configured database, or the private server that another creditd runs; None where
     /// neither is there.
     ///

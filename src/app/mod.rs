@@ -4,6 +4,8 @@
 mod audit;
 mod database;
 mod demo;
+mod keys;
+mod migrate;
 mod serve;
 mod sweep;
 mod with_postgres;
@@ -15,9 +17,10 @@ use clap::{Parser, Subcommand};
 
 pub use self::database::Database;
 pub use self::serve::{Service, Settings, serve};
+use crate::domain::identity::KeyId;
 use crate::engine::Failure;
 use crate::store::{self, private};
-use crate::{cli, config};
+use crate::{cli, config, limits};
 
 /// Credit grants over gRPC on PostgreSQL: exact, fast, explainable.
 #[derive(Debug, Parser)]
@@ -38,6 +41,19 @@ pub enum Command {
     /// has an environment variable. Logs go to standard error; RUST_LOG filters them. On SIGTERM
     /// health turns NOT_SERVING, streams end, what is under way is answered.
     Serve(config::Serve),
+
+    /// Bring the database's schema up to date.
+    ///
+    /// Run it before a new version serves: `creditd serve` waits for it, unless told --migrate. Safe
+    /// to run twice, from several places at once, and beside creditds that serve. Without
+    /// --database-url it works on the private server, running or not.
+    Migrate(config::Database),
+
+    /// Make, list and revoke the keys by which callers prove who they are.
+    ///
+    /// Without --database-url it works on the private server, running or not.
+    #[command(subcommand)]
+    Keys(keys::Command),
 
     /// The everyday commands.
     #[command(flatten)]
@@ -100,6 +116,15 @@ pub enum Error {
     /// The audit found differences.
     #[error("the books do not agree: {0} differences")]
     Differences(usize),
+    /// The operating system has no random bytes.
+    #[error("the operating system has no random bytes")]
+    NoRandomness,
+    /// There are as many keys as may be taken at once.
+    #[error("there are {} keys already: revoke some first", limits::API_KEYS_MAX)]
+    TooManyKeys,
+    /// There is no key with this id.
+    #[error("there is no key {0}: `creditd keys list` shows those there are")]
+    NoSuchKey(KeyId),
     /// Something that was due could not be booked.
     #[error("{} customers could not be booked: {}", .0.len(), .0[0])]
     NotBooked(Vec<Failure>),
@@ -120,6 +145,8 @@ pub enum Error {
 pub async fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Serve(config) => serve(&config, stop_signal()).await.map(|()| ExitCode::SUCCESS),
+        Command::Migrate(config) => migrate::run(&config).await.map(|()| ExitCode::SUCCESS),
+        Command::Keys(command) => keys::run(command).await.map(|()| ExitCode::SUCCESS),
         Command::Client(command) => client(cli::run(command)).await,
         Command::Audit(config) => audit::run(&config).await.map(|()| ExitCode::SUCCESS),
         Command::Sweep(args) => sweep::run(args, stop_signal()).await.map(|()| ExitCode::SUCCESS),

@@ -1,11 +1,13 @@
 //! `creditd serve`: what is wired to what, the order of starting and of stopping.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::transport::Server;
@@ -14,13 +16,14 @@ use tower::util::MapFutureLayer;
 
 use super::{Database, Error};
 use crate::config;
+use crate::domain::identity::CertificateRule;
 use crate::domain::time::{Windows, to_micros};
 use crate::domain::url_policy::UrlPolicy;
 use crate::engine::{Engine, Lanes, Sizes};
 use crate::limits;
-use crate::rpc::{Answer, Health, Services};
+use crate::rpc::{Answer, Health, Identity, IdentityLayer, KeyRing, Services};
 use crate::store::private::PrivateServer;
-use crate::store::{self, Address, Clock, Store, TestClock};
+use crate::store::{self, Address, Clock, Schema, Store, TestClock};
 use crate::tasks::delivery::{self, Delivery};
 use crate::tasks::{campaigns, listener, sweeper};
 use crate::watch::{self, Hub};
@@ -44,11 +47,21 @@ pub struct Settings {
     pub webhooks: delivery::Settings,
     /// Whether this replica delivers them.
     pub delivers: bool,
+    /// The roles of client certificates, where callers must say who they are; None where they need
+    /// not.
+    pub identity: Option<Vec<CertificateRule>>,
+    /// Whether to serve reflection.
+    pub reflection: bool,
+    /// Whether to bring the schema up to date, or wait until somebody has.
+    pub migrate: bool,
+    /// How long the end may take.
+    pub grace: Duration,
 }
 
 impl From<&config::Serve> for Settings {
     fn from(config: &config::Serve) -> Self {
         let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+        let required = config.identity.required(config.listen);
         Self {
             clock: match config.test_clock {
                 Some(at) => Clock::Test(TestClock::new(to_micros(at))),
@@ -74,7 +87,25 @@ impl From<&config::Serve> for Settings {
                 timeout: config.webhooks.webhook_timeout,
             },
             delivers: !config.webhooks.no_webhooks,
+            identity: required.then(|| config.identity.client_roles.clone()),
+            reflection: !config.identity.no_reflection,
+            migrate: config.life.migrate,
+            grace: config.life.grace,
         }
+    }
+}
+
+/// Where callers come in.
+pub struct Doors {
+    /// To everything.
+    pub grpc: TcpListener,
+    /// To health alone, for probes.
+    pub health: Option<TcpListener>,
+}
+
+impl From<TcpListener> for Doors {
+    fn from(grpc: TcpListener) -> Self {
+        Self { grpc, health: None }
     }
 }
 
@@ -92,19 +123,29 @@ pub struct Service {
     calls: TaskTracker,
     serving: JoinHandle<Result<(), tonic::transport::Error>>,
     background: Vec<JoinHandle<()>>,
+    health: Health,
+    /// Cancelled when nobody needs to ask for health any more.
+    ended: CancellationToken,
+    grace: Duration,
 }
 
 impl Service {
-    /// Migrates, wires everything up and serves on `listener`.
+    /// Wires everything up, once the database is there and its schema is the one, and serves.
     ///
     /// # Errors
-    /// Where the database does not come within [`limits::STARTUP_WAIT`], or refuses to migrate.
+    /// Where the database refuses to migrate, or a newer creditd has been there.
     pub async fn start(
         address: Address,
-        listener: TcpListener,
+        doors: impl Into<Doors>,
         settings: Settings,
     ) -> Result<Self, Error> {
-        migrate(&address).await?;
+        let Doors { grpc: listener, health: probes } = doors.into();
+        let health = Health::new(&settings.clock).await;
+        let ended = CancellationToken::new();
+        if let Some(probes) = probes {
+            tokio::spawn(health.clone().serve(probes, ended.clone()));
+        }
+        await_schema(&address, settings.migrate).await?;
         let store = Store::new(address, settings.readers, settings.clock, settings.windows)?;
         let (engine, lanes) = Engine::start(&store, settings.sizes);
         let engine = Arc::new(engine);
@@ -119,8 +160,15 @@ impl Service {
             closing.clone(),
             settings.webhooks.policy,
         );
-        let health = Health::new(&store).await;
-        let routes = services.routes(&health).map_err(|error| Error::Serve(error.to_string()))?;
+        let identity = match settings.identity {
+            Some(rules) => {
+                let keys = Arc::new(KeyRing::open(store.clone()).await?);
+                Some(Arc::new(Identity { keys, rules }))
+            }
+            None => None,
+        };
+        let routes = services.routes(&health, settings.reflection);
+        let routes = routes.map_err(|error| Error::Serve(error.to_string()))?;
         health.look(&store).await;
         let refresh = watch::refresh::run(
             Arc::clone(&hub),
@@ -131,11 +179,15 @@ impl Service {
         let listen = listener::run(store.clone(), Arc::clone(&hub), closing.clone());
         let run = campaigns::run(store.clone(), Arc::clone(&engine), campaigns, closing.clone());
         let mut background = vec![
-            tokio::spawn(health.follow(store.clone(), closing.clone())),
+            tokio::spawn(health.clone().follow(store.clone(), closing.clone())),
             tokio::spawn(refresh),
             tokio::spawn(listen),
             tokio::spawn(run),
         ];
+        if let Some(identity) = &identity {
+            let keys = Arc::clone(&identity.keys);
+            background.push(tokio::spawn(keys.follow(closing.clone())));
+        }
         let delivered = Arc::new(delivery::Stats::default());
         if settings.delivers {
             let (store, counted) = (store.clone(), Arc::clone(&delivered));
@@ -153,6 +205,7 @@ impl Service {
             .http2_keepalive_interval(Some(limits::KEEPALIVE_EVERY))
             .layer(MapFutureLayer::new(move |call| counted.track_future(call)))
             .layer(Answer::layer())
+            .layer(IdentityLayer(identity))
             .add_routes(routes)
             .serve_with_incoming_shutdown(
                 // tonic's own tcp_nodelay does nothing for a given listener; without it a lone call
@@ -161,13 +214,28 @@ impl Service {
                 closing.clone().cancelled_owned(),
             );
         let serving = tokio::spawn(server);
-        Ok(Self { engine, hub, delivered, lanes, closing, calls, serving, background })
+        let grace = settings.grace;
+        Ok(Self {
+            engine,
+            hub,
+            delivered,
+            lanes,
+            closing,
+            calls,
+            serving,
+            background,
+            health,
+            ended,
+            grace,
+        })
     }
 
-    /// Takes nothing new, answers what is under way, tells the streams, empties the lanes, and ends;
-    /// what is still open after [`limits::FAREWELL`], or after [`limits::SHUTDOWN_GRACE`] in all, ends
+    /// Tells probes, takes nothing new, answers what is under way, tells the streams, empties the
+    /// lanes, and ends; what is still open after [`limits::FAREWELL`], or after the grace in all, ends
     /// with the process.
     pub async fn stop(mut self) {
+        let until = Instant::now() + self.grace;
+        self.health.leave().await;
         self.closing.cancel();
         let farewell = async {
             self.calls.close();
@@ -178,7 +246,7 @@ impl Service {
         let ended = tokio::select! {
             _ = &mut self.serving => true,
             () = farewell => false,
-            () = sleep(limits::SHUTDOWN_GRACE) => false,
+            () = sleep_until(until) => false,
         };
         if !ended {
             tracing::warn!("some connections did not end in time");
@@ -187,7 +255,9 @@ impl Service {
         for task in self.background {
             drop(task.await);
         }
-        self.lanes.drain().await;
+        if timeout_at(until, self.lanes.drain()).await.is_err() {
+            tracing::warn!("some commands did not end in time");
+        }
         let totals = self.engine.stats();
         tracing::info!(
             batches = totals.batches,
@@ -205,6 +275,7 @@ impl Service {
             disabled = totals.disabled,
             "webhook totals"
         );
+        self.ended.cancel();
     }
 
     /// Resolves when serving ends by itself, which it should not.
@@ -218,18 +289,27 @@ impl Service {
     }
 }
 
-/// Brings the schema up to date, waiting for a database that is still starting.
-async fn migrate(address: &Address) -> Result<(), Error> {
-    let until = Instant::now() + limits::STARTUP_WAIT;
+/// Waits until the database is there and its schema is the one, however long that takes: a probe says
+/// that creditd is not ready, and the log why.
+async fn await_schema(address: &Address, migrate: bool) -> Result<(), Error> {
+    let mut said = String::new();
     loop {
-        match address.migrate().await {
-            Ok(()) => return Ok(()),
-            Err(error @ store::Error::Away(_)) if Instant::now() < until => {
-                tracing::warn!(%error, "waiting for the database");
-                sleep(limits::RECONNECT_PAUSE_MAX).await;
-            }
+        let found = if migrate {
+            address.migrate().await.map(|_| Schema::Current)
+        } else {
+            address.schema().await
+        };
+        let why = match found {
+            Ok(Schema::Current) => return Ok(()),
+            Ok(Schema::Older) => "the schema is an older one: run `creditd migrate`".to_owned(),
+            Err(error @ store::Error::Away(_)) => error.to_string(),
             Err(error) => return Err(error.into()),
+        };
+        if why != said {
+            tracing::warn!(why, "waiting for the database");
+            said = why;
         }
+        sleep(limits::STARTUP_LOOK_EVERY).await;
     }
 }
 
@@ -242,18 +322,33 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     // First, so that a taken address is said at once and nothing is started in vain.
-    let listen = |error| Error::Listen { address: config.listen, error };
-    let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
-    let bound = listener.local_addr().map_err(listen)?;
+    let (grpc, bound) = listen(config.listen).await?;
+    let health = match config.life.health_listen {
+        Some(address) => Some(listen(address).await?.0),
+        None => None,
+    };
+    let mut settings = Settings::from(config);
+    tokio::pin!(shutdown);
     let database = Database::open(&config.database).await?;
-    let settings = Settings::from(config);
-    let mut service = Service::start(database.address.clone(), listener, settings).await?;
+    settings.migrate |= database.private.is_some();
+    let identity = settings.identity.is_some();
+    let starting = Service::start(database.address.clone(), Doors { grpc, health }, settings);
+    let mut service = tokio::select! {
+        service = starting => service?,
+        () = &mut shutdown => {
+            database.close().await;
+            return Ok(());
+        }
+    };
+    if !identity && !bound.ip().is_loopback() {
+        tracing::warn!("identity is off: whoever reaches {bound} may do everything");
+    }
     tracing::info!("ready on {bound}");
     if database.private.is_some() {
         welcome(bound);
     }
     let ended = tokio::select! {
-        () = shutdown => Ok(()),
+        () = &mut shutdown => Ok(()),
         error = service.failed() => Err(error),
         error = database_ended(database.private.as_ref()) => Err(error),
     };
@@ -264,6 +359,14 @@ pub async fn serve(
     service.stop().await;
     database.close().await;
     ended
+}
+
+/// Listens at an address, and says at which in the end.
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+    let failed = |error| Error::Listen { address, error };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
 }
 
 async fn database_ended(private: Option<&PrivateServer>) -> Error {

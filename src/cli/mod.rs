@@ -31,7 +31,7 @@ mod notifications;
 mod output;
 mod patience;
 mod progress;
-mod table;
+pub(crate) mod table;
 pub mod time;
 mod usage;
 mod void;

@@ -13,6 +13,7 @@ pub mod entry;
 pub mod figures;
 pub mod grant;
 pub mod hold;
+pub mod identity;
 pub mod ids;
 pub mod import;
 pub mod notification;

@@ -1,5 +1,7 @@
 //! CampaignService. What a campaign gives to whom is the background's work (tasks/campaigns.rs).
 
+use std::sync::Arc;
+
 use tokio::time::sleep;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -7,7 +9,7 @@ use tonic::{Request, Response, Status};
 use super::answers::{Answers, answers};
 use super::fields::Fields;
 use super::page::Page;
-use super::{Services, convert, parse, status};
+use super::{Services, convert, identity, parse, status};
 use crate::domain::campaign::{Audience, Campaign, NewCampaign};
 use crate::domain::ids::{CampaignId, Segment};
 use crate::domain::refusal::Refusal;
@@ -24,9 +26,10 @@ impl CampaignService for Services {
         &self,
         request: Request<pb::CreateCampaignRequest>,
     ) -> Answer<pb::CreateCampaignResponse> {
+        let actor = identity::actor(&request);
         let request = request.into_inner();
         let validate_only = request.validate_only;
-        let new = self.read_campaign(request)?;
+        let new = read_campaign(request, actor)?;
         let (campaign, replayed) = if validate_only {
             self.foresee(&new).await?
         } else {
@@ -77,20 +80,6 @@ impl CampaignService for Services {
 }
 
 impl Services {
-    fn read_campaign(&self, request: pb::CreateCampaignRequest) -> Result<NewCampaign, Status> {
-        let mut fields = Fields::default();
-        let campaign_id = fields.take("campaign_id", CampaignId::parse(&request.campaign_id));
-        let audience = audience(&mut fields, &request);
-        let template = request.template.unwrap_or_default();
-        let template = parse::template(&mut fields, template, campaign_id.clone());
-        let (Some(campaign_id), Some(audience), Some(template)) = (campaign_id, audience, template)
-        else {
-            return Err(fields.refuse());
-        };
-        fields.check()?;
-        Ok(NewCampaign { campaign_id, audience, template, actor: self.actor.clone() })
-    }
-
     async fn known_campaign(&self, id: &CampaignId) -> Result<Campaign, Status> {
         let found = self.store.campaign(id).await.map_err(status::of_store)?;
         found.ok_or_else(|| status::no_campaign(id.as_str()))
@@ -191,4 +180,22 @@ fn audience(fields: &mut Fields, request: &pb::CreateCampaignRequest) -> Option<
             Some(Audience::named(customers))
         }
     }
+}
+
+/// A campaign as it was asked for.
+fn read_campaign(
+    request: pb::CreateCampaignRequest,
+    actor: Arc<str>,
+) -> Result<NewCampaign, Status> {
+    let mut fields = Fields::default();
+    let campaign_id = fields.take("campaign_id", CampaignId::parse(&request.campaign_id));
+    let audience = audience(&mut fields, &request);
+    let template = request.template.unwrap_or_default();
+    let template = parse::template(&mut fields, template, campaign_id.clone());
+    let (Some(campaign_id), Some(audience), Some(template)) = (campaign_id, audience, template)
+    else {
+        return Err(fields.refuse());
+    };
+    fields.check()?;
+    Ok(NewCampaign { campaign_id, audience, template, actor })
 }

@@ -6,7 +6,7 @@ use super::export::Export;
 use super::fields::Fields;
 use super::import::Import;
 use super::page::Page;
-use super::{Services, convert, deadline, filter, parse, status, stream, void, watch};
+use super::{Services, convert, deadline, filter, identity, parse, status, stream, void, watch};
 use crate::domain::command::{Action, Command, Outcome};
 use crate::domain::ids::{Customer, GrantId};
 use crate::pb;
@@ -27,7 +27,7 @@ impl CreditService for Services {
         request: Request<pb::ApplyCreditsRequest>,
     ) -> Answer<pb::ApplyCreditsResponse> {
         let deadline = deadline::of(request.metadata());
-        self.apply(request.get_ref(), deadline).await.map(Response::new)
+        self.on_behalf_of(&request).apply(request.get_ref(), deadline).await.map(Response::new)
     }
 
     async fn get_credit_application(
@@ -42,14 +42,15 @@ impl CreditService for Services {
         request: Request<pb::ReverseCreditApplicationRequest>,
     ) -> Answer<pb::ReverseCreditApplicationResponse> {
         let deadline = deadline::of(request.metadata());
-        self.reverse_application(request.get_ref(), deadline).await.map(Response::new)
+        let services = self.on_behalf_of(&request);
+        services.reverse_application(request.get_ref(), deadline).await.map(Response::new)
     }
 
     async fn void_grants(
         &self,
         request: Request<pb::VoidGrantsRequest>,
     ) -> Answer<Self::VoidGrantsStream> {
-        Ok(Response::new(void::serve(self.clone(), request.get_ref())?))
+        Ok(Response::new(void::serve(self.on_behalf_of(&request), request.get_ref())?))
     }
     async fn watch_balance(
         &self,
@@ -61,7 +62,7 @@ impl CreditService for Services {
         &self,
         request: Request<tonic::Streaming<pb::ImportGrantsRequest>>,
     ) -> Answer<Self::ImportGrantsStream> {
-        let import = Import::new(self.clone());
+        let import = Import::new(self.on_behalf_of(&request));
         Ok(Response::new(stream::serve(import, request.into_inner(), self.closing.clone())))
     }
 
@@ -84,9 +85,10 @@ impl CreditService for Services {
         request: Request<pb::CreateGrantRequest>,
     ) -> Answer<pb::CreateGrantResponse> {
         let deadline = deadline::of(request.metadata());
+        let actor = identity::actor(&request);
         let request = request.into_inner();
         let validate_only = request.validate_only;
-        let command = parse::create_grant(request, &self.actor)?;
+        let command = parse::create_grant(request, &actor)?;
         let customer = command.customer.clone();
         if validate_only {
             return self.validate_grant(&command).await;
@@ -132,9 +134,10 @@ impl CreditService for Services {
         request: Request<pb::UpdateGrantRequest>,
     ) -> Answer<pb::UpdateGrantResponse> {
         let deadline = deadline::of(request.metadata());
+        let services = self.on_behalf_of(&request);
         let update = parse::update_grant(request.into_inner())?;
         let id = update.grant_id;
-        let grant = self.change(id, Action::UpdateGrant(Box::new(update)), deadline).await?;
+        let grant = services.change(id, Action::UpdateGrant(Box::new(update)), deadline).await?;
         Ok(Response::new(pb::UpdateGrantResponse { grant: Some(grant) }))
     }
 
@@ -143,9 +146,10 @@ impl CreditService for Services {
         request: Request<pb::VoidGrantRequest>,
     ) -> Answer<pb::VoidGrantResponse> {
         let deadline = deadline::of(request.metadata());
-        let void = parse::void_grant(&request.into_inner())?;
+        let void = parse::void_grant(request.get_ref())?;
         let id = void.grant_id;
-        let grant = self.change(id, Action::VoidGrant(Box::new(void)), deadline).await?;
+        let services = self.on_behalf_of(&request);
+        let grant = services.change(id, Action::VoidGrant(Box::new(void)), deadline).await?;
         Ok(Response::new(pb::VoidGrantResponse { grant: Some(grant) }))
     }
 

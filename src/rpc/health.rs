@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic::server::NamedService;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
@@ -19,6 +22,9 @@ use crate::pb::test_clock_service_server::TestClockServiceServer;
 use crate::pb::usage_service_server::UsageServiceServer;
 use crate::store::{Clock, Store};
 
+/// The service's name under which it says whether creditd is alive.
+const LIVENESS: &str = "liveness";
+
 /// Tells probes whether creditd can serve: the whole ("") and each service.
 #[derive(Clone)]
 pub struct Health {
@@ -27,8 +33,8 @@ pub struct Health {
 }
 
 impl Health {
-    /// Not serving, until [`Health::follow`] finds the database.
-    pub async fn new(store: &Store) -> Self {
+    /// Not serving, until [`Health::follow`] finds the database; but alive.
+    pub async fn new(clock: &Clock) -> Self {
         let mut names = vec![
             "",
             CreditServiceServer::<Services>::NAME,
@@ -37,13 +43,31 @@ impl Health {
             CampaignServiceServer::<Services>::NAME,
             NotificationServiceServer::<Services>::NAME,
         ];
-        if matches!(store.clock(), Clock::Test(_)) {
+        if matches!(clock, Clock::Test(_)) {
             names.push(TestClockServiceServer::<super::test_clock::TestClock>::NAME);
         }
         let health = Self { reporter: HealthReporter::new(), names };
         // tonic-health reports "" as serving from the start.
         health.set(ServingStatus::NotServing).await;
+        // Whoever is alive enough to answer is alive: a database that is away is cured by no restart.
+        health.reporter.set_service_status(LIVENESS, ServingStatus::Serving).await;
         health
+    }
+
+    /// Serves health, and nothing else, to who connects to `listener`, until `ended`.
+    ///
+    /// # Errors
+    /// Where serving fails.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        ended: CancellationToken,
+    ) -> Result<(), tonic::transport::Error> {
+        Server::builder()
+            .max_concurrent_streams(limits::HEALTH_STREAMS)
+            .add_service(self.service())
+            .serve_with_incoming_shutdown(TcpIncoming::from(listener), ended.cancelled_owned())
+            .await
     }
 
     /// The services it speaks of; "" is the whole.
@@ -82,6 +106,11 @@ impl Health {
                 }
             }
         }
+        self.set(ServingStatus::NotServing).await;
+    }
+
+    /// Reports that creditd does not serve any more.
+    pub async fn leave(&self) {
         self.set(ServingStatus::NotServing).await;
     }
 

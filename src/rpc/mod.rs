@@ -14,6 +14,7 @@ mod fields;
 mod filter;
 mod health;
 mod hold;
+mod identity;
 mod import;
 mod invoice;
 mod notification;
@@ -37,6 +38,7 @@ use tonic::codec::CompressionEncoding::Gzip;
 use tonic::service::{Routes, RoutesBuilder};
 
 pub use self::health::Health;
+pub use self::identity::{CertificateNames, Identity, IdentityLayer, KeyRing};
 pub use self::panic::{Answer, PanicLayer};
 use crate::domain::entry::ACTOR_ANONYMOUS;
 use crate::domain::url_policy::UrlPolicy;
@@ -62,6 +64,7 @@ pub struct Services {
     campaigns: Arc<Notify>,
     closing: CancellationToken,
     webhooks: UrlPolicy,
+    /// Who is served: nobody in particular, until [`Services::on_behalf_of`] says who.
     actor: Arc<str>,
 }
 
@@ -81,11 +84,20 @@ impl Services {
         Self { store, engine, hub, campaigns, closing, webhooks, actor }
     }
 
-    /// All services, with health and reflection (v1 and v1alpha).
+    /// The same, for who sent this request.
+    fn on_behalf_of<T>(&self, request: &tonic::Request<T>) -> Self {
+        Self { actor: identity::actor(request), ..self.clone() }
+    }
+
+    /// All services, with health; and reflection (v1 and v1alpha), if it is wanted.
     ///
     /// # Errors
     /// Where the embedded descriptors do not decode.
-    pub fn routes(&self, health: &Health) -> Result<Routes, tonic_reflection::server::Error> {
+    pub fn routes(
+        &self,
+        health: &Health,
+        reflection: bool,
+    ) -> Result<Routes, tonic_reflection::server::Error> {
         let mut routes = RoutesBuilder::default();
         routes.add_service(
             CreditServiceServer::new(self.clone())
@@ -124,22 +136,33 @@ impl Services {
             );
         }
         routes.add_service(health.service());
-        // Only what is served is listed; the error details are there so that grpcurl can print them.
-        let reflection = || {
-            let builder = tonic_reflection::server::Builder::configure()
-                .register_encoded_file_descriptor_set(pb::FILE_DESCRIPTOR_SET)
-                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-                .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
-                .with_service_name("grpc.reflection.v1.ServerReflection")
-                .with_service_name("grpc.reflection.v1alpha.ServerReflection")
-                .with_service_name("grpc.health.v1.Health");
-            let names = health.names().iter().filter(|name| !name.is_empty());
-            names.fold(builder, |builder, name| builder.with_service_name(*name))
-        };
-        let v1 = reflection().build_v1()?;
-        routes.add_service(v1.accept_compressed(Gzip).send_compressed(Gzip));
-        let v1alpha = reflection().build_v1alpha()?;
-        routes.add_service(v1alpha.accept_compressed(Gzip).send_compressed(Gzip));
+        if reflection {
+            reflect(&mut routes, health)?;
+        }
         Ok(routes.routes())
     }
+}
+
+/// Adds reflection, in both versions that tools speak.
+fn reflect(
+    routes: &mut RoutesBuilder,
+    health: &Health,
+) -> Result<(), tonic_reflection::server::Error> {
+    // Only what is served is listed; the error details are there so that grpcurl can print them.
+    let reflection = || {
+        let builder = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+            .with_service_name("grpc.reflection.v1.ServerReflection")
+            .with_service_name("grpc.reflection.v1alpha.ServerReflection")
+            .with_service_name("grpc.health.v1.Health");
+        let names = health.names().iter().filter(|name| !name.is_empty());
+        names.fold(builder, |builder, name| builder.with_service_name(*name))
+    };
+    let v1 = reflection().build_v1()?;
+    routes.add_service(v1.accept_compressed(Gzip).send_compressed(Gzip));
+    let v1alpha = reflection().build_v1alpha()?;
+    routes.add_service(v1alpha.accept_compressed(Gzip).send_compressed(Gzip));
+    Ok(())
 }

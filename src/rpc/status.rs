@@ -11,6 +11,7 @@ use crate::domain::amount::AmountError;
 use crate::domain::campaign::Rejection;
 use crate::domain::command::Outcome;
 use crate::domain::hold::Ending;
+use crate::domain::identity::Role;
 use crate::domain::ids::{DeliveryId, EndpointId, GrantId};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
@@ -86,6 +87,24 @@ fn not_found(reason: ErrorReason, kind: &str, name: &str, message: &str) -> Stat
     let mut details = details(reason, HashMap::new());
     details.set_resource_info(kind, name, "", message);
     Status::with_error_details(Code::NotFound, message, details)
+}
+
+/// UNAUTHENTICATED: nothing that was sent says who calls. It does not say why, so that nobody learns
+/// which keys there are.
+pub(super) fn unauthenticated() -> Status {
+    let message = "this needs a key that is taken (authorization: Bearer creditd_…), or a client \
+                   certificate that a role was given to";
+    status(Code::Unauthenticated, message, ErrorReason::Unauthenticated)
+}
+
+/// PERMISSION_DENIED: who calls may not do this.
+pub(super) fn permission_denied(role: Role, least: Role) -> Status {
+    with_metadata(
+        Code::PermissionDenied,
+        format!("this needs the role {least}, and the caller's is {role}"),
+        ErrorReason::PermissionDenied,
+        [("role", role.to_string()), ("least_role", least.to_string())],
+    )
 }
 
 /// NOT_FOUND for a grant.

@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::fields::Fields;
 use super::page::Page;
 use super::usage_stream::UsageStream;
-use super::{Services, convert, deadline, parse, status, stream};
+use super::{Services, convert, deadline, identity, parse, status, stream};
 use crate::domain::amount::{Amount, SCALE};
 use crate::domain::command::Outcome;
 use crate::domain::drawdown::{Draw, Purpose, Verdict};
@@ -25,7 +25,8 @@ impl UsageService for Services {
         request: Request<pb::RecordUsageRequest>,
     ) -> Answer<pb::RecordUsageResponse> {
         let deadline = deadline::of(request.metadata());
-        let command = parse::record_usage(request.into_inner(), &self.actor)?;
+        let actor = identity::actor(&request);
+        let command = parse::record_usage(request.into_inner(), &actor)?;
         let customer = command.customer.clone();
         let outcome = self.engine.execute(command, deadline).await;
         let outcome = outcome.map_err(status::of_failure)?;
@@ -48,7 +49,7 @@ impl UsageService for Services {
         request: Request<pb::ReverseUsageRequest>,
     ) -> Answer<pb::ReverseUsageResponse> {
         let deadline = deadline::of(request.metadata());
-        let command = parse::reverse_usage(request.get_ref(), &self.actor)?;
+        let command = parse::reverse_usage(request.get_ref(), &identity::actor(&request))?;
         let customer = command.customer.clone();
         let outcome = self.engine.execute(command, deadline).await.map_err(status::of_failure)?;
         match outcome {
@@ -71,7 +72,7 @@ impl UsageService for Services {
         request: Request<pb::CreateHoldRequest>,
     ) -> Answer<pb::CreateHoldResponse> {
         let deadline = deadline::of(request.metadata());
-        self.hold(request.get_ref(), deadline).await.map(Response::new)
+        self.on_behalf_of(&request).hold(request.get_ref(), deadline).await.map(Response::new)
     }
 
     async fn extend_hold(
@@ -79,7 +80,7 @@ impl UsageService for Services {
         request: Request<pb::ExtendHoldRequest>,
     ) -> Answer<pb::ExtendHoldResponse> {
         let deadline = deadline::of(request.metadata());
-        self.extend(request.get_ref(), deadline).await.map(Response::new)
+        self.on_behalf_of(&request).extend(request.get_ref(), deadline).await.map(Response::new)
     }
 
     async fn settle_hold(
@@ -87,7 +88,7 @@ impl UsageService for Services {
         request: Request<pb::SettleHoldRequest>,
     ) -> Answer<pb::SettleHoldResponse> {
         let deadline = deadline::of(request.metadata());
-        self.settle(request.get_ref(), deadline).await.map(Response::new)
+        self.on_behalf_of(&request).settle(request.get_ref(), deadline).await.map(Response::new)
     }
 
     async fn release_hold(
@@ -95,7 +96,7 @@ impl UsageService for Services {
         request: Request<pb::ReleaseHoldRequest>,
     ) -> Answer<pb::ReleaseHoldResponse> {
         let deadline = deadline::of(request.metadata());
-        self.release(request.get_ref(), deadline).await.map(Response::new)
+        self.on_behalf_of(&request).release(request.get_ref(), deadline).await.map(Response::new)
     }
 
     async fn get_hold(&self, request: Request<pb::GetHoldRequest>) -> Answer<pb::GetHoldResponse> {
@@ -106,7 +107,7 @@ impl UsageService for Services {
         &self,
         request: Request<Streaming<pb::StreamUsageRequest>>,
     ) -> Answer<Self::StreamUsageStream> {
-        let events = UsageStream(self.clone());
+        let events = UsageStream(self.on_behalf_of(&request));
         Ok(Response::new(stream::serve(events, request.into_inner(), self.closing.clone())))
     }
 

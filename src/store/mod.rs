@@ -14,6 +14,7 @@ mod due;
 pub mod error;
 pub mod export;
 mod grants;
+mod keys;
 mod ledger;
 mod listen;
 mod notification;
@@ -40,13 +41,14 @@ pub use self::clock::{Clock, TestClock};
 pub use self::connection::Connection;
 pub use self::error::{Error, Result};
 pub use self::grants::{GrantFilter, OwnedGrant};
+pub use self::keys::{KeyBook, TakenKey};
 pub use self::ledger::{EntryFilter, ListedEntry};
 pub use self::listen::Listener;
 pub use self::notification::{Attempted, Claim, Claimed, Next, Waiting};
 pub use self::notification::{
     Changed, Delivery, DeliveryFilter, DeliveryStatus, NotChanged, NotSent,
 };
-pub use self::postgres::Address;
+pub use self::postgres::{Address, Schema};
 pub use self::summary::SummaryFilter;
 pub use self::usage::EventFilter;
 use crate::domain::time::Windows;

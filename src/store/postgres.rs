@@ -87,11 +87,12 @@ impl Address {
         open(&self.0).await
     }
 
-    /// Brings the schema up to date; safe to run from several places at once.
+    /// Brings the schema up to date; safe to run from several places at once. How many migrations were
+    /// missing.
     ///
     /// # Errors
     /// [`Error::Away`], or [`Error::Other`] where a migration fails.
-    pub async fn migrate(&self) -> Result<()> {
+    pub async fn migrate(&self) -> Result<usize> {
         let mut conn = self.connect_plain().await?;
         let ask = Statement::<Encoding, (Text,), ()>::new("SHOW server_encoding", (), "");
         let found: Vec<(String,)> = ask.load(&mut conn).await?;
@@ -103,7 +104,8 @@ impl Address {
         tokio::task::spawn_blocking(move || {
             let mut harness = AsyncMigrationHarness::new(conn);
             refuse_newer(&mut harness)?;
-            harness.run_pending_migrations(MIGRATIONS).map(drop).map_err(|e| e.to_string())
+            let run = harness.run_pending_migrations(MIGRATIONS);
+            run.map(|run| run.len()).map_err(|e| e.to_string())
         })
         .await
         .map_err(|error| Error::Other(error.to_string()))?
@@ -115,22 +117,44 @@ impl Address {
     /// # Errors
     /// [`Error::Away`], or [`Error::Other`] where the schema is an older or a newer one.
     pub async fn connect_current(&self) -> Result<AsyncPgConnection> {
+        match self.look_at_schema().await? {
+            (Schema::Current, conn) => Ok(conn),
+            (Schema::Older, _) => Err(Error::Other(
+                "its schema is an older one: `creditd migrate` brings it up to date".into(),
+            )),
+        }
+    }
+
+    /// How the schema stands.
+    ///
+    /// # Errors
+    /// [`Error::Away`], or [`Error::Other`] where a newer creditd has been here.
+    pub async fn schema(&self) -> Result<Schema> {
+        Ok(self.look_at_schema().await?.0)
+    }
+
+    async fn look_at_schema(&self) -> Result<(Schema, AsyncPgConnection)> {
         let conn = self.connect_plain().await?;
         tokio::task::spawn_blocking(move || {
             let mut harness = AsyncMigrationHarness::new(conn);
             refuse_newer(&mut harness)?;
-            match harness.has_pending_migration(MIGRATIONS) {
-                Ok(false) => Ok(harness.into_inner()),
-                Ok(true) => {
-                    Err("its schema is an older one: creditd serve brings it up to date".into())
-                }
-                Err(error) => Err(error.to_string()),
-            }
+            let pending = harness.has_pending_migration(MIGRATIONS);
+            let older = pending.map_err(|error| error.to_string())?;
+            Ok((if older { Schema::Older } else { Schema::Current }, harness.into_inner()))
         })
         .await
         .map_err(|error| Error::Other(error.to_string()))?
         .map_err(Error::Other)
     }
+}
+
+/// A schema, beside what this creditd works with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    /// It is the one.
+    Current,
+    /// Migrations are missing, or all is.
+    Older,
 }
 
 struct Encoding;

@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use creditd::app::{Service, Settings};
+use creditd::domain::identity::CertificateRule;
 use creditd::domain::time::Windows;
 use creditd::domain::url_policy::UrlPolicy;
 use creditd::engine::{Engine, Sizes, Snapshot};
@@ -59,6 +60,9 @@ pub struct Options {
     pub windows: Windows,
     pub webhooks: delivery::Settings,
     pub delivers: bool,
+    /// The roles of certificates; None lets everybody in.
+    pub identity: Option<Vec<CertificateRule>>,
+    pub grace: Duration,
 }
 
 impl Default for Options {
@@ -83,6 +87,8 @@ impl Default for Options {
                 timeout: Duration::from_secs(30),
             },
             delivers: true,
+            identity: None,
+            grace: Duration::from_secs(15),
         }
     }
 }
@@ -108,6 +114,10 @@ impl Options {
             watch: self.watch,
             webhooks: self.webhooks,
             delivers: self.delivers,
+            identity: self.identity.clone(),
+            reflection: true,
+            migrate: true,
+            grace: self.grace,
         }
     }
 }

@@ -21,7 +21,7 @@ async fn who_reads_is_told_that_the_server_goes_down() {
         let ends = tokio::spawn(join_all(watches.into_iter().map(Watch::end)));
         let begun = Instant::now();
         other.stop().await;
-        assert!(begun.elapsed() < limits::SHUTDOWN_GRACE / 2, "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Options::default().grace / 2, "{:?}", begun.elapsed());
         for end in ends.await.expect("ends") {
             assert_eq!((end.code(), end.message()), (Code::Unavailable, "creditd is going down"));
             load::unavailable(&end);
@@ -47,7 +47,7 @@ async fn who_never_reads_holds_no_shutdown_up() {
         let begun = Instant::now();
         other.stop().await;
         let took = begun.elapsed();
-        assert!(took < limits::SHUTDOWN_GRACE / 2, "{took:?}");
+        assert!(took < Options::default().grace / 2, "{took:?}");
         load::unavailable(&reads.end().await);
         drop(never_read);
     })

@@ -39,7 +39,7 @@ async fn who_hangs_does_not_hold_up_the_end() {
         hanging.until_seen(1).await;
         post.delivery(post.endpoint(&well.url()).await, "{}").await;
         well.until_seen(1).await;
-        timeout(limits::SHUTDOWN_GRACE, other.stop()).await.expect("an end");
+        timeout(Options::default().grace, other.stop()).await.expect("an end");
         assert_eq!(post.delivered(endpoint).await, 0);
     })
     .await;
