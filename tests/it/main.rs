@@ -24,6 +24,7 @@ mod fields;
 mod fire;
 mod grants;
 mod holds;
+mod identity;
 mod import;
 mod invoices;
 mod limits;

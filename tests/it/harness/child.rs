@@ -37,15 +37,16 @@ impl Serving {
 
     /// The same with these flags.
     pub async fn start_with(url: &str, flags: &[&str]) -> Self {
-        Self::run("127.0.0.1:0", url, flags).await
+        Self::listening("127.0.0.1:0", url, flags).await
     }
 
     /// The same at this address.
     pub async fn start_at(listen: &str, url: &str) -> Self {
-        Self::run(listen, url, &[]).await
+        Self::listening(listen, url, &[]).await
     }
 
-    async fn run(listen: &str, url: &str, flags: &[&str]) -> Self {
+    /// The same at this address, with these flags.
+    pub async fn listening(listen: &str, url: &str, flags: &[&str]) -> Self {
         let mut command = creditd();
         command.args(["serve", "--listen", listen, "--database-url", url]).args(flags);
         let mut process = command.stderr(Stdio::piped()).spawn().expect("a child");
