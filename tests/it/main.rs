@@ -27,6 +27,7 @@ mod holds;
 mod identity;
 mod import;
 mod invoices;
+mod life;
 mod limits;
 mod lists;
 mod luck;

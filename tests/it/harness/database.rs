@@ -13,7 +13,7 @@ const VARIABLE: &str = "CREDITD_TEST_DATABASE_URL";
 const LOCK: i64 = 0x7465_6d70_6c61_7465;
 
 /// Every table that creditd writes.
-pub const TABLES: [&str; 17] = [
+pub const TABLES: [&str; 18] = [
     "customers",
     "grants",
     "usage_events",
@@ -31,6 +31,7 @@ pub const TABLES: [&str; 17] = [
     "campaigns",
     "campaign_runs",
     "campaign_grants",
+    "api_keys",
 ];
 
 /// A database that belongs to one test.
@@ -65,10 +66,20 @@ impl Database {
         Self::create_on(&admin).await
     }
 
+    /// One in which nothing is, on the server that all tests share.
+    pub async fn empty() -> Self {
+        let admin = std::env::var(VARIABLE).expect("the server that all tests share");
+        Self::copy(&admin, "template0").await
+    }
+
     /// On this server.
     pub async fn create_on(admin: &str) -> Self {
+        let template = template(&connect(admin).await, admin).await;
+        Self::copy(admin, &template).await
+    }
+
+    async fn copy(admin: &str, template: &str) -> Self {
         let client = connect(admin).await;
-        let template = template(&client, admin).await;
         let name = format!("test_{}", Uuid::now_v7().simple());
         let create = format!("CREATE DATABASE {name} TEMPLATE {template}");
         client.batch_execute(&create).await.expect("a database");
