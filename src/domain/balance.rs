@@ -19,7 +19,9 @@ pub enum PayingFor {
 }
 
 impl PayingFor {
-    fn counts(&self, scope: &Scope) -> bool {
+    /// Whether grants of this scope are to be counted.
+    #[must_use]
+    pub fn counts(&self, scope: &Scope) -> bool {
         match self {
             Self::Anything => true,
             Self::Metric(metric) => scope.covers(metric),
@@ -202,19 +204,6 @@ pub fn totals<'a>(
     }
     totals.sort_by(|a, b| print_order(&a.scope).cmp(&print_order(&b.scope)));
     Ok(totals)
-}
-
-/// What remains, as totals count it, of those among these grants that could pay for something.
-///
-/// # Errors
-/// [`AmountError::OutOfRange`] where it leaves the exact range.
-pub fn remaining<'a>(
-    grants: impl Iterator<Item = &'a Grant>,
-    paying_for: &PayingFor,
-    at: Timestamp,
-) -> Result<Amount, AmountError> {
-    let grants = grants.filter(|grant| paying_for.counts(&grant.scope));
-    Amount::sum(grants.map(|grant| counted(grant, at)))
 }
 
 /// Currencies by code, then sets of metrics.

@@ -207,6 +207,12 @@ impl Grant {
         self.expires_at.is_some_and(|end| end <= at)
     }
 
+    /// Whether that instant lies within its time, and it is not voided.
+    #[must_use]
+    pub fn is_live(&self, at: Timestamp) -> bool {
+        self.voided.is_none() && self.effective_at <= at && !self.is_past(at)
+    }
+
     /// Its status at `now`, of a grant whose expiry has been booked.
     #[must_use]
     pub fn status(&self, now: Timestamp) -> Status {

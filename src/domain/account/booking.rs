@@ -179,7 +179,9 @@ impl Account {
     ) -> Result<Option<(i64, i64)>, AmountError> {
         let first = self.revision + 1;
         for posting in postings {
+            let before = self.slots[posting.index].grant.figures;
             self.book(posting, cause);
+            self.count_change(posting.index, before)?;
         }
         self.record_at(cause.recorded_at);
         let entries = (!postings.is_empty()).then_some((first, self.revision));

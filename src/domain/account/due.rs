@@ -55,13 +55,21 @@ impl Account {
     pub(super) fn book_due(&mut self) -> Result<(), AmountError> {
         // What was due before this has been booked.
         let since = self.recorded_at.unwrap_or(Timestamp::MIN_UTC);
-        self.levels = self.levels(since)?;
+        self.find_levels(since)?;
         let due = self.due(since)?;
         let any = !due.is_empty();
         // Nothing here changes the order.
         let places = self.places(|_| any);
+        let mut moved = None;
         for (at, due) in due {
-            let moves = !matches!(due, Due::Warning { .. });
+            // All that happens at one instant, before the balance is looked at.
+            if let Some(before) = moved.take_if(|moved| *moved < at) {
+                self.compare_levels(before)?;
+            }
+            // A warning moves nothing; a grant that ended before, and still holds something, is no news.
+            if at > since && !matches!(due, Due::Warning { .. }) {
+                moved = Some(at);
+            }
             match due {
                 Due::Hold(hold_id) => self.expire_hold(&hold_id, at, &places)?,
                 Due::End { index, .. } => self.end_grant(index, at, at > since)?,
@@ -71,10 +79,9 @@ impl Account {
                     self.brought.warnings += 1;
                 }
             }
-            // A warning moves nothing; a grant that ended before, and still holds something, is no news.
-            if moves && at > since {
-                self.compare_levels(at)?;
-            }
+        }
+        if let Some(at) = moved {
+            self.compare_levels(at)?;
         }
         self.close_past_late_window();
         Ok(())
@@ -131,6 +138,8 @@ impl Account {
     fn end_grant(&mut self, index: usize, at: Timestamp, first: bool) -> Result<(), AmountError> {
         let grant = &self.slots[index].grant;
         let ends = first && grant.voided.is_none() && grant.figures.remaining.is_positive();
+        self.count_as(index, false)?;
+        let grant = &self.slots[index].grant;
         if grant.is_due(at)? {
             let cause = self.time_brings(at);
             self.book_one(index, EntryType::Expired, Figures::expire, &cause)?;
@@ -148,6 +157,7 @@ impl Account {
         self.brought.grants_started += 1;
         let slot = &mut self.slots[index];
         slot.dirt = slot.dirt.max(Dirt::Figures);
+        self.count_as(index, true)?;
         self.record_at(at);
         self.tell_of_grant(EventType::GrantActivated, index, at)
     }

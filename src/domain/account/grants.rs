@@ -59,7 +59,8 @@ impl Account {
             voided: None,
             warned: Vec::new(),
         };
-        let index = self.insert(Slot { grant, dirt: Dirt::New, open: true, due_at: None });
+        let live = grant.is_live(self.now);
+        let index = self.insert(Slot { dirt: Dirt::New, live, ..Slot::stored(grant, true) });
         let granted = |_| Ok(Figures::of_new(create.amount));
         self.book_one(index, EntryType::Granted, granted, &Cause::call(actor, self.now))?;
         let record = KeyRecord {

@@ -10,6 +10,7 @@ mod due;
 mod grants;
 mod holds;
 mod invoices;
+mod levels;
 mod news;
 mod point;
 mod reversals;
@@ -21,9 +22,10 @@ use std::sync::Arc;
 
 pub use self::changes::{Changes, KeyRecord, Made};
 pub use self::due::Brought;
+use self::levels::Levels;
 pub use self::point::{Point, Remainder};
 pub use self::rollup::{Rolled, RolledReversal};
-use super::amount::{Amount, AmountError};
+use super::amount::AmountError;
 use super::application::CreditApplication;
 use super::command::{Action, Command, Key, Outcome};
 use super::grant::Grant;
@@ -53,6 +55,15 @@ struct Slot {
     open: bool,
     /// When it falls due, as its row says.
     due_at: Option<Timestamp>,
+    /// Whether the levels count it as live.
+    live: bool,
+}
+
+impl Slot {
+    /// A grant as its row has it.
+    fn stored(grant: Grant, open: bool) -> Self {
+        Self { grant, dirt: Dirt::Clean, open, due_at: None, live: false }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -88,8 +99,8 @@ pub struct Account {
     in_use: bool,
     /// Who is to be told of what.
     interests: Arc<Interests>,
-    /// What the thresholds among the interests were last compared with.
-    levels: Vec<Amount>,
+    /// What remains, as the thresholds among the interests count it.
+    levels: Levels,
     /// The thresholds below which the balance has been told to be.
     low: Vec<Threshold>,
     /// What time has brought in this batch, until a command asks.
@@ -132,7 +143,7 @@ impl Account {
             rehearsed: 0,
             in_use: false,
             interests: Arc::default(),
-            levels: Vec::new(),
+            levels: Levels::default(),
             low: Vec::new(),
             brought: Brought::default(),
             changes: Changes::default(),
@@ -156,10 +167,7 @@ impl Account {
             rolled: Some(standing.rolled),
             ..Self::unknown(customer, windows)
         };
-        account.slots = grants
-            .into_iter()
-            .map(|grant| Slot { grant, dirt: Dirt::Clean, open: true, due_at: None })
-            .collect();
+        account.slots = grants.into_iter().map(|grant| Slot::stored(grant, true)).collect();
         account.sort();
         for hold in holds {
             account.name_hold(hold);
@@ -185,7 +193,7 @@ impl Account {
     /// Adds a grant that a command names. If it is open it is there already.
     pub fn name_grant(&mut self, grant: Grant) {
         if self.position(grant.id).is_none() {
-            self.insert(Slot { grant, dirt: Dirt::Clean, open: false, due_at: None });
+            self.insert(Slot::stored(grant, false));
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::due::Due;
 use super::{Account, Dirt, Slot};
-use crate::domain::amount::{Amount, AmountError};
+use crate::domain::amount::AmountError;
 use crate::domain::balance;
 use crate::domain::grant::Grant;
 use crate::domain::notification::{
@@ -128,15 +128,6 @@ impl Account {
         Ok(())
     }
 
-    /// What thresholds are compared with, at this instant.
-    pub(super) fn levels(&self, at: Timestamp) -> Result<Vec<Amount>, AmountError> {
-        let thresholds = self.interests.thresholds().iter();
-        let level = |threshold: &Threshold| {
-            balance::remaining(self.grants(), &threshold.of.paying_for(), at)
-        };
-        thresholds.map(level).collect()
-    }
-
     /// Tells of thresholds that the balance has crossed since the last time.
     pub(super) fn compare_levels(&mut self, at: Timestamp) -> Result<(), AmountError> {
         let interests = Arc::clone(&self.interests);
@@ -149,9 +140,8 @@ impl Account {
         let known = self.low.len();
         self.low.retain(configured);
         self.changes.low |= self.low.len() != known;
-        let levels = self.levels(at)?;
-        let before = std::mem::replace(&mut self.levels, levels.clone());
-        for ((threshold, before), after) in interests.thresholds().iter().zip(before).zip(levels) {
+        let levels = self.look_at_levels();
+        for (threshold, (before, after)) in interests.thresholds().iter().zip(levels) {
             let place = self.low.iter().position(|low| low.is_same_line(threshold));
             match place {
                 Some(place) if after >= threshold.recover_at => {

@@ -169,14 +169,22 @@ impl Naive {
         let since = last.unwrap_or(Micros::MIN);
         let mut levels = self.levels(since);
         let mut done = (since, 3, String::new(), 0, 0);
+        let mut moved = None;
         while let Some((turn, due)) = self.next_due(&done, since, now) {
-            // A warning moves nothing, so it is no occasion to look at the lines.
-            let moves = !matches!(due, Due::Warning(..));
-            self.bring(due, turn.0);
-            if moves && turn.0 > since {
-                levels = self.cross(&levels, turn.0);
+            // The lines are looked at when all that happens at one instant has happened.
+            if let Some(before) = moved.filter(|before| *before < turn.0) {
+                levels = self.cross(&levels, before);
+                moved = None;
             }
+            // A warning moves nothing.
+            if turn.0 > since && !matches!(due, Due::Warning(..)) {
+                moved = Some(turn.0);
+            }
+            self.bring(due, turn.0);
             done = turn;
+        }
+        if let Some(at) = moved {
+            self.cross(&levels, at);
         }
         self.close(now);
         now
