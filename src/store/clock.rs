@@ -95,4 +95,12 @@ impl Store {
     pub async fn now(&self) -> Result<Timestamp> {
         self.clock.read(&*self.readers.get().await?).await
     }
+
+    /// The same, asked for over the connections of who delivers webhooks.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn delivery_now(&self) -> Result<Timestamp> {
+        self.clock.read(&*self.deliverers.get().await?).await
+    }
 }

@@ -13,6 +13,7 @@ use super::rows::EndpointRow;
 use crate::domain::ids::EndpointId;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{CreateEndpoint, Created, Endpoint, Secret, UpdateEndpoint};
+use crate::limits;
 
 impl Store {
     /// Makes an endpoint, or finds the one that the same call made before.
@@ -57,20 +58,21 @@ impl Store {
         });
         let changed = change.await?;
         if enables {
-            self.hurry(id, changed.at).await?;
+            self.begin_anew(id, changed.at).await?;
         }
         Ok(changed)
     }
 
     /// Disables an endpoint for a reason of creditd's own; false where it is disabled or deleted
-    /// already.
+    /// already, or has another URL by now.
     ///
     /// # Errors
     /// As the database says.
-    pub async fn disable_endpoint(&self, id: EndpointId, reason: &str) -> Result<bool> {
-        let reason = reason.to_owned();
+    pub async fn disable_endpoint(&self, id: EndpointId, url: &str, reason: &str) -> Result<bool> {
+        let (url, reason) = (url.to_owned(), reason.to_owned());
         let change = self.change(Wanted::default(), move |webhooks, now| {
-            Ok(webhooks.endpoint(id)?.disable(&reason, now))
+            let endpoint = webhooks.endpoint(id)?;
+            Ok(endpoint.url == url && endpoint.disable(&reason, now))
         });
         match change.await {
             Ok(changed) => Ok(changed.what),
@@ -101,16 +103,18 @@ impl Store {
         change.await
     }
 
-    /// Makes what waits for an endpoint due.
-    async fn hurry(&self, id: EndpointId, now: Timestamp) -> Result<()> {
+    /// Makes what waits for an endpoint due, and gives it as long as something new has: while the
+    /// endpoint was disabled nothing was tried.
+    async fn begin_anew(&self, id: EndpointId, now: Timestamp) -> Result<()> {
         let waiting = deliveries::table
             .filter(deliveries::endpoint_id.eq(id.0))
             // Spelt out, so that the index of those that wait serves it.
-            .filter(sql::<Bool>("deliveries.status = 'pending'"))
-            .filter(deliveries::next_attempt_at.gt(now));
-        let due = deliveries::next_attempt_at.eq(Some(now));
+            .filter(sql::<Bool>("deliveries.status = 'pending'"));
+        let give_up_at = now.checked_add_signed(limits::DELIVERY_RETRY_FOR).unwrap_or(now);
+        let anew =
+            (deliveries::next_attempt_at.eq(Some(now)), deliveries::give_up_at.eq(give_up_at));
         let mut conn = self.readers.get().await?;
-        diesel::update(waiting).set(due).execute(&mut conn).await?;
+        diesel::update(waiting).set(anew).execute(&mut conn).await?;
         Ok(())
     }
 }

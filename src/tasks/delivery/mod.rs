@@ -92,7 +92,7 @@ impl Delivery {
 
     /// Looks at every endpoint; when the next delivery falls due, as far as is known.
     async fn look(&mut self) -> Result<Option<Until>> {
-        let now = self.office.store.now().await?;
+        let now = self.office.store.delivery_now().await?;
         let waiting = self.office.store.endpoints_waiting().await?;
         let gone = |id: &EndpointId| !waiting.iter().any(|each| each.endpoint == *id);
         self.workers.retain(|id, worker| {

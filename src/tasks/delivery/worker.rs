@@ -29,6 +29,8 @@ pub(super) struct Office {
 struct Ended {
     delivery: Claimed,
     until: Timestamp,
+    /// Where it went.
+    url: Arc<str>,
     outcome: Outcome,
 }
 
@@ -83,7 +85,7 @@ impl Worker {
         while let Some(ended) = self.attempts.try_join_next() {
             self.keep(ended);
         }
-        let now = self.office.store.now().await?;
+        let now = self.office.store.delivery_now().await?;
         self.finish(now).await?;
         let room = limits::DELIVERIES_IN_FLIGHT.saturating_sub(self.attempts.len());
         if !self.more || room == 0 {
@@ -101,17 +103,17 @@ impl Worker {
 
     /// Begins attempts.
     fn begin(&mut self, claim: Claim) {
-        let (until, sent_at) = (claim.until, claim.sent_at);
+        let (until, sent_at, url) = (claim.until, claim.sent_at, Arc::from(claim.url.as_str()));
         for delivery in &claim.deliveries {
             let request = self.office.courier.request(&claim, delivery);
             let delivery = delivery.clone();
-            let office = Arc::clone(&self.office);
+            let (office, url) = (Arc::clone(&self.office), Arc::clone(&url));
             self.attempts.spawn(async move {
                 let outcome = match request {
                     Ok(request) => office.courier.attempt(request, sent_at).await,
                     Err(outcome) => outcome,
                 };
-                Ended { delivery, until, outcome }
+                Ended { delivery, until, url, outcome }
             });
         }
     }
@@ -124,8 +126,8 @@ impl Worker {
         let attempted: Vec<Attempted> =
             self.ended.iter().map(|ended| ended.attempted(now)).collect();
         // First, because who comes after a crash does not see it any more.
-        if let Some(reason) = self.grave(now, &attempted).await? {
-            self.disable(reason).await?;
+        if let Some((url, reason)) = self.grave(now, &attempted).await? {
+            self.disable(&url, reason).await?;
         }
         self.office.store.finish_deliveries(self.endpoint, now, &attempted).await?;
         for attempt in &attempted {
@@ -135,10 +137,14 @@ impl Worker {
         Ok(())
     }
 
-    /// Why nothing is to be sent to the endpoint any more, where that is so.
-    async fn grave(&self, now: Timestamp, attempted: &[Attempted]) -> Result<Option<&'static str>> {
-        if self.ended.iter().any(|ended| ended.outcome.is_gone()) {
-            return Ok(Some("410 Gone"));
+    /// Why nothing is to be sent to the endpoint at this URL any more, where that is so.
+    async fn grave(
+        &self,
+        now: Timestamp,
+        attempted: &[Attempted],
+    ) -> Result<Option<(Arc<str>, &'static str)>> {
+        if let Some(gone) = self.ended.iter().rfind(|ended| ended.outcome.is_gone()) {
+            return Ok(Some((Arc::clone(&gone.url), "410 Gone")));
         }
         let any = |next| attempted.iter().any(|attempt| attempt.next == next);
         if any(Next::Delivered) || !any(Next::Parked) {
@@ -146,11 +152,12 @@ impl Worker {
         }
         let since = self.office.store.failing_since(self.endpoint).await?;
         let long = since.is_some_and(|since| now - since >= limits::ENDPOINT_FAILS_MAX);
-        Ok(long.then_some("every attempt failed for 3 days"))
+        let last = self.ended.last().filter(|_| long);
+        Ok(last.map(|last| (Arc::clone(&last.url), "every attempt failed for 3 days")))
     }
 
-    async fn disable(&self, reason: &'static str) -> Result<()> {
-        if self.office.store.disable_endpoint(self.endpoint, reason).await? {
+    async fn disable(&self, url: &str, reason: &'static str) -> Result<()> {
+        if self.office.store.disable_endpoint(self.endpoint, url, reason).await? {
             tracing::warn!(endpoint = %self.endpoint.0, reason, "a webhook endpoint is disabled");
             self.office.stats.disabled();
         }
@@ -167,7 +174,7 @@ impl Worker {
         };
         drop(timeout(limits::FAREWELL, ending).await);
         let finish = async {
-            let now = self.office.store.now().await?;
+            let now = self.office.store.delivery_now().await?;
             self.finish(now).await
         };
         if let Ok(Err(error)) = timeout(limits::FAREWELL, finish).await {

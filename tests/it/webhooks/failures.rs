@@ -232,3 +232,24 @@ async fn who_is_gone_is_disabled_at_once() {
     })
     .await;
 }
+
+/// However long it was: nothing was tried meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waited_for_who_was_disabled_has_three_days_anew() {
+    World::run(async |world| {
+        let post = Post::of(&world.database).await;
+        let receiver = Receiver::answering(Answer::Status(500)).await;
+        let endpoint = post.endpoint(&receiver.url()).await;
+        world.client.disable(&endpoint.to_string(), true).await;
+        let delivery = post.delivery(endpoint, "{}").await;
+        world.advance(THREE_DAYS * 2).await;
+        assert_eq!(post.row(delivery).await.attempts, 0);
+        world.client.disable(&endpoint.to_string(), false).await;
+        let row = post.after(delivery, 1).await;
+        assert!(is_between(row.next_attempt_at, world.now(), [2_500, 5_000]), "{row:?}");
+        receiver.now(Answer::Status(200));
+        world.advance_to(world.now() + THREE_DAYS).await;
+        assert_eq!(post.after(delivery, 2).await, Row { attempts: 2, ..at_once() });
+    })
+    .await;
+}
