@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
+use rust_decimal::Decimal;
 
 use crate::domain::identity::CertificateRule;
 use crate::domain::time::Windows;
 use crate::limits;
+use crate::telemetry::{LogFormat, Traces};
 
 /// A database URL, which holds a password and is never printed.
 #[derive(Clone)]
@@ -217,6 +219,48 @@ pub struct Life {
     pub grace: Duration,
 }
 
+/// What is logged, and how. Of every command.
+#[derive(Debug, Clone, Args)]
+pub struct Logs {
+    /// What a line of the log looks like; RUST_LOG says what is in it.
+    #[arg(long, env = "CREDITD_LOG_FORMAT", value_name = "FORMAT", global = true,
+          value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+/// Metrics and traces.
+#[derive(Debug, Clone, Args)]
+pub struct Telemetry {
+    /// Address to show metrics on, at /metrics, in Prometheus's text format. None: no metrics.
+    #[arg(long, env = "CREDITD_METRICS_LISTEN", value_name = "ADDR")]
+    pub metrics_listen: Option<SocketAddr>,
+
+    /// A collector to send traces to, such as "http://127.0.0.1:4317", over OTLP's gRPC. None: no
+    /// traces.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
+
+    /// Share of traces that is recorded, from 0 to 1. Callers that say whether theirs are, are followed.
+    #[arg(long, env = "CREDITD_TRACE_RATIO", value_name = "RATIO", value_parser = ratio,
+          default_value = "1")]
+    pub trace_ratio: Decimal,
+}
+
+impl Telemetry {
+    /// Where traces go, if anywhere. A variable that is empty says nothing.
+    #[must_use]
+    pub fn traces(&self) -> Option<Traces> {
+        let endpoint = self.otlp_endpoint.clone().filter(|endpoint| !endpoint.is_empty())?;
+        Some(Traces { endpoint, ratio: self.trace_ratio })
+    }
+}
+
+fn ratio(text: &str) -> Result<Decimal, String> {
+    let ratio: Decimal = text.parse().map_err(|_| "not a decimal".to_owned())?;
+    let fits = (Decimal::ZERO..=Decimal::ONE).contains(&ratio);
+    if fits { Ok(ratio) } else { Err("must be from 0 to 1".into()) }
+}
+
 /// `creditd serve`.
 #[derive(Debug, Clone, Args)]
 pub struct Serve {
@@ -257,4 +301,8 @@ pub struct Serve {
     /// How the engine and the readers are sized.
     #[command(flatten)]
     pub sizing: Sizing,
+
+    /// Metrics and traces.
+    #[command(flatten)]
+    pub telemetry: Telemetry,
 }

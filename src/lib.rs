@@ -12,7 +12,8 @@
 //! | 4 | [`rpc`], [`tasks`], [`cli`] | the wire, the background, the command line |
 //! | top | [`app`] | wiring: the only place that knows everyone |
 //!
-//! [`limits`] holds every cap, [`config`] every setting, [`pb`] what is generated from proto/.
+//! [`limits`] holds every cap, [`config`] every setting, [`metrics`] what is counted, [`spans`] what
+//! traces show, [`pb`] what is generated from proto/.
 
 pub mod app;
 pub mod cli;
@@ -20,7 +21,9 @@ pub mod config;
 pub mod domain;
 pub mod engine;
 pub mod limits;
+pub mod metrics;
 pub mod rpc;
+pub mod spans;
 pub mod store;
 pub mod tasks;
 pub mod telemetry;

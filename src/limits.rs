@@ -301,6 +301,19 @@ pub const GRACE_MAX: Duration = Duration::from_secs(3_600);
 /// that does not read would never hear it.
 pub const FAREWELL: Duration = Duration::from_secs(2);
 
+/// How often pending deliveries are counted for the metrics: as often as Prometheus mostly looks.
+pub const OUTBOX_COUNT_EVERY: Duration = Duration::from_secs(15);
+/// How many are counted: a millisecond of work, and beyond it only the lag matters.
+pub const OUTBOX_COUNTED_MAX: i64 = 10_000;
+
+// --- Telemetry -------------------------------------------------------------------------------
+
+/// How long it may take to send spans to the collector; meanwhile new ones wait, or are lost.
+pub const TRACES_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the last spans may take to reach the collector when creditd ends: less than what
+/// Kubernetes leaves after the drain.
+pub const TRACES_FLUSH: Duration = Duration::from_secs(3);
+
 // --- The command line ------------------------------------------------------------------------
 
 /// Bytes of one answer that client commands take: a balance of 10,000 grants with long names.

@@ -1,4 +1,4 @@
-//! The command line: parse, start logging, run one command.
+//! The command line: parse, run one command.
 
 use std::process::ExitCode;
 
@@ -12,7 +12,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    creditd::telemetry::start();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -21,9 +21,11 @@ const FUNCTION_LINES_MAX: usize = 70;
 
 /// The floor of what meets the world.
 const DOORS: u8 = 4;
-/// The floors. A module knows those below its own; `limits` is known to all.
-const FLOORS: [(&str, u8); 12] = [
+/// The floors. A module knows those below its own; `limits`, `metrics` and `spans` are known to all.
+const FLOORS: [(&str, u8); 14] = [
     ("limits", 0),
+    ("metrics", 0),
+    ("spans", 0),
     ("domain", 0),
     ("config", 1),
     ("telemetry", 1),
@@ -139,9 +141,9 @@ fn settings_are_read_on_top() {
 #[test]
 fn telemetry_is_started_on_top() {
     hold(
-        "Only app, cli and main know telemetry: below, one speaks through tracing, and does not \
+        "Only app, cli and main know telemetry, and config, which reads its settings: below, one speaks through tracing, and does not \
          care who listens.",
-        imports_of("telemetry", &["app", "cli", "main"]),
+        imports_of("telemetry", &["app", "cli", "config", "main"]),
     );
 }
 

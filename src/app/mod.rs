@@ -4,7 +4,9 @@
 mod audit;
 mod database;
 mod demo;
+mod doors;
 mod keys;
+mod metrics;
 mod migrate;
 mod serve;
 mod sweep;
@@ -16,11 +18,12 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub use self::database::Database;
+pub use self::doors::Doors;
 pub use self::serve::{Service, Settings, serve};
 use crate::domain::identity::KeyId;
 use crate::engine::Failure;
 use crate::store::{self, private};
-use crate::{cli, config, limits};
+use crate::{cli, config, limits, telemetry};
 
 /// Credit grants over gRPC on PostgreSQL: exact, fast, explainable.
 #[derive(Debug, Parser)]
@@ -29,6 +32,10 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+
+    /// What is logged.
+    #[command(flatten)]
+    pub logs: config::Logs,
 }
 
 /// What creditd can do.
@@ -128,6 +135,9 @@ pub enum Error {
     /// Something that was due could not be booked.
     #[error("{} customers could not be booked: {}", .0.len(), .0[0])]
     NotBooked(Vec<Failure>),
+    /// Something cannot be counted.
+    #[error("metrics cannot be kept: {0}")]
+    Metrics(#[from] crate::metrics::Error),
     /// A command could not be run.
     #[error("{command}: {error}")]
     Run {
@@ -143,6 +153,14 @@ pub enum Error {
 
 /// Runs one command; what went wrong is said on standard error.
 pub async fn run(cli: Cli) -> ExitCode {
+    let traces = match &cli.command {
+        Command::Serve(config) => config.telemetry.traces(),
+        _ => None,
+    };
+    let telemetry = match telemetry::start(cli.logs.log_format, traces.as_ref()) {
+        Ok(telemetry) => telemetry,
+        Err(error) => return failure(&error),
+    };
     let done = match cli.command {
         Command::Serve(config) => serve(&config, stop_signal()).await.map(|()| ExitCode::SUCCESS),
         Command::Migrate(config) => migrate::run(&config).await.map(|()| ExitCode::SUCCESS),
@@ -153,10 +171,13 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Demo(args) => demo::run(args).await.map(|()| ExitCode::SUCCESS),
         Command::WithPostgres(args) => with_postgres::run(args).await,
     };
-    done.unwrap_or_else(|error| {
-        eprintln!("creditd: {error}");
-        ExitCode::FAILURE
-    })
+    telemetry.end().await;
+    done.unwrap_or_else(|error| failure(&error))
+}
+
+fn failure(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("creditd: {error}");
+    ExitCode::FAILURE
 }
 
 /// A client command. Whoever closed the pipe has read enough: that is no failure.

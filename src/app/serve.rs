@@ -1,10 +1,8 @@
 //! `creditd serve`: what is wired to what, the order of starting and of stopping.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
@@ -14,18 +12,20 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tower::util::MapFutureLayer;
 
-use super::{Database, Error};
+use super::metrics::{self, Metrics};
+use super::{Database, Doors, Error};
 use crate::config;
 use crate::domain::identity::CertificateRule;
 use crate::domain::time::{Windows, to_micros};
 use crate::domain::url_policy::UrlPolicy;
 use crate::engine::{Engine, Lanes, Sizes};
 use crate::limits;
+use crate::metrics::Registry;
 use crate::rpc::{Answer, Health, Identity, IdentityLayer, KeyRing, Services};
 use crate::store::private::PrivateServer;
 use crate::store::{self, Address, Clock, Schema, Store, TestClock};
 use crate::tasks::delivery::{self, Delivery};
-use crate::tasks::{campaigns, listener, sweeper};
+use crate::tasks::{campaigns, listener, outbox, sweeper};
 use crate::watch::{self, Hub};
 
 /// What of the configuration the service itself needs, besides a database and a listener.
@@ -95,22 +95,10 @@ impl From<&config::Serve> for Settings {
     }
 }
 
-/// Where callers come in.
-pub struct Doors {
-    /// To everything.
-    pub grpc: TcpListener,
-    /// To health alone, for probes.
-    pub health: Option<TcpListener>,
-}
-
-impl From<TcpListener> for Doors {
-    fn from(grpc: TcpListener) -> Self {
-        Self { grpc, health: None }
-    }
-}
-
 /// A service that is up. Dropping it leaves it running; [`Service::stop`] ends it in order.
 pub struct Service {
+    /// What it counts.
+    pub metrics: Registry,
     /// The way into the lanes, for tests that look at their counters.
     pub engine: Arc<Engine>,
     /// Who watches whom, for tests that count them.
@@ -139,18 +127,23 @@ impl Service {
         doors: impl Into<Doors>,
         settings: Settings,
     ) -> Result<Self, Error> {
-        let Doors { grpc: listener, health: probes } = doors.into();
-        let health = Health::new(&settings.clock).await;
+        let Doors { grpc: listener, health: probes, metrics: scrapes } = doors.into();
+        let metrics = Metrics::new()?;
+        let health = Health::new(&settings.clock, metrics.database_up.clone()).await;
         let ended = CancellationToken::new();
+        if let Some(scrapes) = scrapes {
+            tokio::spawn(metrics::serve(scrapes, metrics.registry.clone(), ended.clone()));
+        }
         if let Some(probes) = probes {
             tokio::spawn(health.clone().serve(probes, ended.clone()));
         }
         await_schema(&address, settings.migrate).await?;
         let store = Store::new(address, settings.readers, settings.clock, settings.windows)?;
-        let (engine, lanes) = Engine::start(&store, settings.sizes);
+        let (engine, lanes) = Engine::start(&store, settings.sizes, metrics.engine);
         let engine = Arc::new(engine);
         let closing = CancellationToken::new();
-        let hub = Arc::new(Hub::new(settings.watch));
+        let hub = Arc::new(Hub::new(settings.watch, metrics.watch_lag));
+        metrics::look_at(&metrics.registry, &store, &engine, &hub)?;
         let campaigns = Arc::new(Notify::new());
         let services = Services::new(
             store.clone(),
@@ -177,7 +170,13 @@ impl Service {
             closing.clone(),
         );
         let listen = listener::run(store.clone(), Arc::clone(&hub), closing.clone());
-        let run = campaigns::run(store.clone(), Arc::clone(&engine), campaigns, closing.clone());
+        let run = campaigns::run(
+            store.clone(),
+            Arc::clone(&engine),
+            metrics.campaigns,
+            campaigns,
+            closing.clone(),
+        );
         let mut background = vec![
             tokio::spawn(health.clone().follow(store.clone(), closing.clone())),
             tokio::spawn(refresh),
@@ -188,12 +187,15 @@ impl Service {
             let keys = Arc::clone(&identity.keys);
             background.push(tokio::spawn(keys.follow(closing.clone())));
         }
-        let delivered = Arc::new(delivery::Stats::default());
+        let delivered = metrics.delivered;
         if settings.delivers {
             let (store, counted) = (store.clone(), Arc::clone(&delivered));
-            let delivery = Delivery::new(store, settings.webhooks, counted, closing.clone())
-                .map_err(|error| Error::Serve(error.to_string()))?;
+            let delivery =
+                Delivery::new(store.clone(), settings.webhooks, counted, closing.clone())
+                    .map_err(|error| Error::Serve(error.to_string()))?;
             background.push(tokio::spawn(delivery.run(Arc::clone(engine.outbox()))));
+            let pending = outbox::run(store, metrics.pending, closing.clone());
+            background.push(tokio::spawn(pending));
         }
         if settings.sweeper {
             let sweep = sweeper::run(store, Arc::clone(&engine), closing.clone());
@@ -203,6 +205,7 @@ impl Service {
         let counted = calls.clone();
         let server = Server::builder()
             .http2_keepalive_interval(Some(limits::KEEPALIVE_EVERY))
+            .layer(metrics.calls)
             .layer(MapFutureLayer::new(move |call| counted.track_future(call)))
             .layer(Answer::layer())
             .layer(IdentityLayer(identity))
@@ -216,6 +219,7 @@ impl Service {
         let serving = tokio::spawn(server);
         let grace = settings.grace;
         Ok(Self {
+            metrics: metrics.registry,
             engine,
             hub,
             delivered,
@@ -322,17 +326,13 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     // First, so that a taken address is said at once and nothing is started in vain.
-    let (grpc, bound) = listen(config.listen).await?;
-    let health = match config.life.health_listen {
-        Some(address) => Some(listen(address).await?.0),
-        None => None,
-    };
+    let (doors, bound) = Doors::open(config).await?;
     let mut settings = Settings::from(config);
     tokio::pin!(shutdown);
     let database = Database::open(&config.database).await?;
     settings.migrate |= database.private.is_some();
     let identity = settings.identity.is_some();
-    let starting = Service::start(database.address.clone(), Doors { grpc, health }, settings);
+    let starting = Service::start(database.address.clone(), doors, settings);
     let mut service = tokio::select! {
         service = starting => service?,
         () = &mut shutdown => {
@@ -359,14 +359,6 @@ pub async fn serve(
     service.stop().await;
     database.close().await;
     ended
-}
-
-/// Listens at an address, and says at which in the end.
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
-    let failed = |error| Error::Listen { address, error };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
 }
 
 async fn database_ended(private: Option<&PrivateServer>) -> Error {

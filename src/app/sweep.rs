@@ -7,8 +7,9 @@ use tokio_util::sync::CancellationToken;
 use super::{Database, Error};
 use crate::config;
 use crate::domain::account::Brought;
-use crate::engine::{Engine, Pass, Sizes};
+use crate::engine::{self, Engine, Pass, Sizes};
 use crate::limits;
+use crate::metrics::Registry;
 use crate::store::{Clock, Store};
 use crate::tasks::sweeper;
 
@@ -40,7 +41,8 @@ pub(super) async fn run(args: Args, shutdown: impl Future<Output = ()>) -> Resul
         batch_commands: limits::BATCH_COMMANDS_DEFAULT,
         queue: limits::LANE_QUEUE_DEFAULT,
     };
-    let (engine, lanes) = Engine::start(&store, sizes);
+    let stats = Arc::new(engine::Stats::new(&Registry::new()?)?);
+    let (engine, lanes) = Engine::start(&store, sizes, stats);
     let engine = Arc::new(engine);
     let swept = if args.once {
         once(&engine, &store).await

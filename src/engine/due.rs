@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Notify;
+use tracing::Instrument as _;
 
 use super::{Engine, Failure, Reply};
 use crate::domain::account::Brought;
@@ -11,6 +12,7 @@ use crate::domain::entry::ACTOR_TIME;
 use crate::domain::ids::Customer;
 use crate::domain::time::Timestamp;
 use crate::limits;
+use crate::spans;
 use crate::store::{Result, Store};
 
 /// What one pass did.
@@ -88,8 +90,26 @@ impl Engine {
     /// # Errors
     /// As the database says.
     pub async fn sweep(&self, store: &Store) -> Result<Pass> {
+        let span = spans::sweep();
+        let pass = self.pass(store).instrument(span.clone()).await;
+        match &pass {
+            Ok(pass) => {
+                self.stats.sweeps().done(pass);
+                spans::swept(&span, pass.customers, pass.renewed, pass.removed);
+                spans::failed_if(!pass.failures.is_empty(), &span);
+            }
+            Err(_) => {
+                self.stats.sweeps().failed();
+                spans::failed_if(true, &span);
+            }
+        }
+        pass
+    }
+
+    async fn pass(&self, store: &Store) -> Result<Pass> {
         let most = i64::from(limits::SWEEP_CUSTOMERS_MAX);
         let due = store.due(most).await?;
+        self.stats.sweeps().found(due.customers.len(), due.lag());
         // At once, so that word of something earlier that is left meanwhile is not lost.
         self.due.set(due.next);
         let customers = due.customers.len();

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
 use super::cache::Cache;
@@ -16,6 +17,7 @@ use crate::domain::account::Standing;
 use crate::domain::command::Command;
 use crate::domain::import::Claims;
 use crate::limits;
+use crate::spans;
 use crate::store::batch::{Accounts, Batch, KnownInterests, Opened, Wanted};
 use crate::store::{Clock, Connection, Error, Result, Store};
 
@@ -63,13 +65,14 @@ impl Lane {
             };
             let Some(job) = job else { return };
             let mut batch = Formed::default();
-            batch.take(job);
+            batch.take(job, &self.stats);
             while batch.commands.len() < self.cap {
                 let Ok(job) = queue.try_recv() else { break };
-                batch.take(job);
+                batch.take(job, &self.stats);
             }
-            let replies = self.carry_out(&batch.commands).await;
-            batch.reply(replies);
+            let span = spans::batch(&batch.asking, batch.commands.len());
+            let replies = self.carry_out(&batch.commands).instrument(span).await;
+            batch.reply(replies, &self.stats);
         }
     }
 
@@ -187,6 +190,7 @@ impl Lane {
         commands: &[Command],
         unresolved: &mut Option<Unresolved>,
     ) -> Result<Vec<Reply>> {
+        let begun = Instant::now();
         let conn = match &mut self.conn {
             Some(conn) => conn,
             none => none.insert(connect(&self.store, &self.stats).await?),
@@ -220,7 +224,7 @@ impl Lane {
         let (accounts, replies) = timeout(limits::BATCH_TIMEOUT, work)
             .await
             .map_err(|_| Error::Away("a batch timed out".into()))??;
-        self.stats.batch(commands.len());
+        self.stats.batch(commands.len(), begun.elapsed());
         self.due.leave(accounts.values().filter_map(|account| account.due_next()).min());
         if accounts.values().any(|account| !account.changes().notifications.is_empty()) {
             self.outbox.notify_one();
@@ -349,26 +353,41 @@ async fn wait(pause: Duration) -> Duration {
 #[derive(Default)]
 struct Formed {
     commands: Vec<Command>,
-    replies_to: Vec<(usize, tokio::sync::oneshot::Sender<Vec<Reply>>)>,
+    replies_to: Vec<ReplyTo>,
+    /// Who asks for them, of those whose traces are recorded.
+    asking: Vec<Span>,
+}
+
+/// Where the replies to commands that came together go.
+struct ReplyTo {
+    commands: usize,
+    arrived: Instant,
+    reply: oneshot::Sender<Vec<Reply>>,
 }
 
 impl Formed {
-    fn take(&mut self, job: Job) {
+    fn take(&mut self, job: Job, stats: &Stats) {
         drop(job.room);
-        if job.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+        let now = Instant::now();
+        stats.waited(now - job.arrived);
+        if job.deadline.is_some_and(|deadline| deadline <= now) {
             let late = vec![Err(Failure::DeadlineExceeded); job.commands.len()];
             drop(job.reply.send(late));
             return;
         }
-        self.replies_to.push((job.commands.len(), job.reply));
+        let (commands, arrived, reply) = (job.commands.len(), job.arrived, job.reply);
+        self.replies_to.push(ReplyTo { commands, arrived, reply });
+        self.asking.extend(Some(job.asking).filter(|asking| !asking.is_disabled()));
         self.commands.extend(job.commands);
     }
 
     /// A caller that has hung up is no concern: its command is done.
-    fn reply(self, replies: Vec<Reply>) {
+    fn reply(self, replies: Vec<Reply>, stats: &Stats) {
+        let now = Instant::now();
         let mut replies = replies.into_iter();
-        for (count, reply_to) in self.replies_to {
-            drop(reply_to.send(replies.by_ref().take(count).collect()));
+        for ReplyTo { commands, arrived, reply } in self.replies_to {
+            stats.answered(now - arrived);
+            drop(reply.send(replies.by_ref().take(commands).collect()));
         }
     }
 }

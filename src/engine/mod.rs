@@ -14,12 +14,13 @@ mod stats;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
+use tracing::Span;
 use uuid::Uuid;
 
 pub use self::due::{Booked, DueHint, Pass};
@@ -27,6 +28,7 @@ pub use self::stats::{Snapshot, Stats};
 use crate::domain::command::{Command, Outcome};
 use crate::domain::refusal::Refusal;
 use crate::limits;
+use crate::spans;
 use crate::store::Store;
 
 /// Why a command was not carried out.
@@ -67,13 +69,40 @@ pub struct Sizes {
     pub queue: u32,
 }
 
+/// Commands that wait in the lanes' queues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queued {
+    /// Of calls.
+    pub calls: usize,
+    /// Of streams, campaigns and watchers.
+    pub streams: usize,
+    /// Of the sweeper.
+    pub sweeps: usize,
+}
+
 /// Commands that came together and are answered together.
 struct Job {
     commands: Vec<Command>,
     deadline: Option<Instant>,
+    arrived: Instant,
+    /// Who asks for them, for who reads traces.
+    asking: Span,
     reply: oneshot::Sender<Vec<Reply>>,
     /// Their room in the queue; given back when a batch takes them.
-    room: tokio::sync::OwnedSemaphorePermit,
+    room: OwnedSemaphorePermit,
+}
+
+impl Job {
+    /// These commands, which have come in by this room, and where their replies come out.
+    fn new(
+        commands: Vec<Command>,
+        deadline: Option<Instant>,
+        arrived: Instant,
+        room: OwnedSemaphorePermit,
+    ) -> (Self, oneshot::Receiver<Vec<Reply>>) {
+        let (reply, replied) = oneshot::channel();
+        (Self { commands, deadline, arrived, asking: spans::asking(), reply, room }, replied)
+    }
 }
 
 /// A lane's door. Unary commands and streams have room of their own, so that streams, which wait
@@ -91,13 +120,17 @@ impl Door {
         commands: Vec<Command>,
         deadline: Option<Instant>,
     ) -> oneshot::Receiver<Vec<Reply>> {
-        let (reply, replied) = oneshot::channel();
+        let arrived = Instant::now();
         let count = u32::try_from(commands.len()).unwrap_or(u32::MAX);
-        if let Ok(room) = Arc::clone(&self.stream_room).acquire_many_owned(count).await {
-            // A lane that has gone drops the reply's sender, which is the answer.
-            drop(self.jobs.send(Job { commands, deadline, reply, room }));
+        match Arc::clone(&self.stream_room).acquire_many_owned(count).await {
+            Ok(room) => {
+                let (job, replied) = Job::new(commands, deadline, arrived, room);
+                // A lane that has gone drops the reply's sender, which is the answer.
+                drop(self.jobs.send(job));
+                replied
+            }
+            Err(_) => oneshot::channel().1,
         }
-        replied
     }
 }
 
@@ -107,6 +140,8 @@ pub struct Engine {
     /// A lane apart for what the sweeper books: a call never waits behind a thousand customers whose
     /// grants have ended, unless it is for one of them.
     sweeping: Door,
+    /// Room that calls have in each door.
+    queue: u32,
     stats: Arc<Stats>,
     due: Arc<DueHint>,
     outbox: Arc<Notify>,
@@ -131,8 +166,7 @@ impl Lanes {
 impl Engine {
     /// Starts the lanes. They connect when they first have something to do.
     #[must_use]
-    pub fn start(store: &Store, sizes: Sizes) -> (Self, Lanes) {
-        let stats = Arc::new(Stats::default());
+    pub fn start(store: &Store, sizes: Sizes, stats: Arc<Stats>) -> (Self, Lanes) {
         let due = Arc::new(DueHint::default());
         let outbox = Arc::new(Notify::new());
         let closing = CancellationToken::new();
@@ -153,7 +187,8 @@ impl Engine {
         };
         let doors = (0..sizes.lanes.max(1)).map(|_| open(sizes.batch_commands)).collect();
         let sweeping = open(sizes.batch_commands.min(limits::SWEEP_BATCH));
-        let engine = Self { doors, sweeping, stats, due, outbox, waiting: TaskTracker::new() };
+        let (queue, waiting) = (sizes.queue, TaskTracker::new());
+        let engine = Self { doors, sweeping, queue, stats, due, outbox, waiting };
         (engine, Lanes { tasks, closing })
     }
 
@@ -161,6 +196,21 @@ impl Engine {
     #[must_use]
     pub fn stats(&self) -> Snapshot {
         self.stats.snapshot()
+    }
+
+    /// What waits in the lanes' queues.
+    #[must_use]
+    pub fn queued(&self) -> Queued {
+        let waits = |room: &Semaphore, size: u32| {
+            usize::try_from(size).unwrap_or_default().saturating_sub(room.available_permits())
+        };
+        let of_calls = |door: &Door| waits(&door.unary_room, self.queue);
+        let of_streams = |door: &Door| waits(&door.stream_room, limits::LANE_STREAM_QUEUE);
+        Queued {
+            calls: self.doors.iter().map(of_calls).sum(),
+            streams: self.doors.iter().map(of_streams).sum(),
+            sweeps: of_streams(&self.sweeping),
+        }
     }
 
     /// Where batches leave word of the earliest thing that will fall due.
@@ -183,8 +233,7 @@ impl Engine {
         let door = &self.doors[self.lane_of(&command)];
         let room =
             Arc::clone(&door.unary_room).try_acquire_owned().map_err(|_| Failure::Overloaded)?;
-        let (reply, replied) = oneshot::channel();
-        let job = Job { commands: vec![command], deadline, reply, room };
+        let (job, replied) = Job::new(vec![command], deadline, Instant::now(), room);
         door.jobs.send(job).map_err(|_| Failure::Unavailable)?;
         let replies = replied.await.map_err(|_| Failure::Unavailable)?;
         replies.into_iter().next().unwrap_or(Err(Failure::Unavailable))

@@ -6,6 +6,7 @@ use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
+use tracing::Instrument as _;
 
 use super::status;
 
@@ -21,7 +22,7 @@ where
     // One: the answers that wait are those in the making.
     let (answers, stream) = mpsc::channel(1);
     let work = work(answers.clone());
-    tokio::spawn(async move {
+    let work = async move {
         let done = AssertUnwindSafe(work).catch_unwind().await;
         // A stream that just ended would look as if all of it had been answered.
         let done = done.unwrap_or_else(|_| Err(status::unexpected(&"a stream panicked")));
@@ -29,6 +30,7 @@ where
             // A caller that has hung up does not hear it.
             drop(answers.send(Err(ending)).await);
         }
-    });
+    };
+    tokio::spawn(work.in_current_span());
     ReceiverStream::new(stream)
 }

@@ -14,6 +14,7 @@ use tonic_health::server::{HealthReporter, HealthService};
 
 use super::Services;
 use crate::limits;
+use crate::metrics::Gauge;
 use crate::pb::campaign_service_server::CampaignServiceServer;
 use crate::pb::credit_service_server::CreditServiceServer;
 use crate::pb::customer_service_server::CustomerServiceServer;
@@ -30,11 +31,13 @@ const LIVENESS: &str = "liveness";
 pub struct Health {
     reporter: HealthReporter,
     names: Vec<&'static str>,
+    /// 1 while the database answers.
+    up: Gauge,
 }
 
 impl Health {
     /// Not serving, until [`Health::follow`] finds the database; but alive.
-    pub async fn new(clock: &Clock) -> Self {
+    pub async fn new(clock: &Clock, up: Gauge) -> Self {
         let mut names = vec![
             "",
             CreditServiceServer::<Services>::NAME,
@@ -46,7 +49,7 @@ impl Health {
         if matches!(clock, Clock::Test(_)) {
             names.push(TestClockServiceServer::<super::test_clock::TestClock>::NAME);
         }
-        let health = Self { reporter: HealthReporter::new(), names };
+        let health = Self { reporter: HealthReporter::new(), names, up };
         // tonic-health reports "" as serving from the start.
         health.set(ServingStatus::NotServing).await;
         // Whoever is alive enough to answer is alive: a database that is away is cured by no restart.
@@ -86,6 +89,7 @@ impl Health {
     pub async fn look(&self, store: &Store) -> bool {
         let answer = tokio::time::timeout(Duration::from_secs(2), store.ping()).await;
         let serving = matches!(answer, Ok(Ok(())));
+        self.up.set(i64::from(serving));
         self.set(if serving { ServingStatus::Serving } else { ServingStatus::NotServing }).await;
         serving
     }

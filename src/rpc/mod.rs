@@ -3,6 +3,7 @@
 
 mod answers;
 mod balance;
+mod calls;
 mod campaign;
 mod convert;
 mod credit;
@@ -37,6 +38,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic::service::{Routes, RoutesBuilder};
 
+pub use self::calls::Calls;
 pub use self::health::Health;
 pub use self::identity::{CertificateNames, Identity, IdentityLayer, KeyRing};
 pub use self::panic::{Answer, PanicLayer};

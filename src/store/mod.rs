@@ -48,7 +48,7 @@ pub use self::notification::{Attempted, Claim, Claimed, Next, Waiting};
 pub use self::notification::{
     Changed, Delivery, DeliveryFilter, DeliveryStatus, NotChanged, NotSent,
 };
-pub use self::postgres::{Address, Schema};
+pub use self::postgres::{Address, PoolLoad, Schema};
 pub use self::summary::SummaryFilter;
 pub use self::usage::EventFilter;
 use crate::domain::time::Windows;
@@ -93,6 +93,12 @@ impl Store {
     #[must_use]
     pub fn windows(&self) -> Windows {
         self.windows
+    }
+
+    /// How busy the pools are, by name.
+    #[must_use]
+    pub fn pools(&self) -> [(&'static str, PoolLoad); 2] {
+        [("readers", self.readers.load()), ("deliverers", self.deliverers.load())]
     }
 
     /// Asks the database for a sign of life.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr as _;
 use std::time::Duration;
 
+use deadpool::Status;
 use diesel::migration::MigrationSource;
 use diesel::pg::Pg;
 use diesel::sql_types::Text;
@@ -196,6 +197,17 @@ async fn open(config: &Config) -> Result<AsyncPgConnection> {
     attempt.unwrap_or_else(|_| Err(Error::Away("it does not answer".into())))
 }
 
+/// How busy a pool is.
+#[derive(Debug, Clone, Copy)]
+pub struct PoolLoad {
+    /// Connections that are lent.
+    pub used: usize,
+    /// Connections that are not.
+    pub idle: usize,
+    /// Those who wait for one.
+    pub waiting: usize,
+}
+
 /// A connection lent by the pool.
 pub(super) type Lent = Object<AsyncPgConnection>;
 
@@ -232,5 +244,10 @@ impl ReadPool {
 
     pub(super) async fn get(&self) -> Result<Lent> {
         Ok(self.0.get().await?)
+    }
+
+    pub(super) fn load(&self) -> PoolLoad {
+        let Status { size, available, waiting, .. } = self.0.status();
+        PoolLoad { used: size.saturating_sub(available), idle: available, waiting }
     }
 }

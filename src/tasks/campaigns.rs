@@ -11,7 +11,31 @@ use uuid::Uuid;
 use crate::domain::campaign::Rejection;
 use crate::engine::{Engine, Failure, Reply};
 use crate::limits;
+use crate::metrics::{self, Counter, Registry, count};
 use crate::store::{Done, Result, Store, Stretch};
+
+/// What runs have done, counted.
+#[derive(Debug)]
+pub struct Stats {
+    granted: Counter,
+    rejected: Counter,
+}
+
+impl Stats {
+    /// Counts in this registry.
+    ///
+    /// # Errors
+    /// Where somebody else does already.
+    pub fn new(registry: &Registry) -> metrics::Result<Self> {
+        let customers = registry.counters(
+            "creditd_campaign_customers_total",
+            "Customers to whom a campaign's run has come.",
+            &["outcome"],
+        )?;
+        let of = |outcome| customers.with_label_values(&[outcome]);
+        Ok(Self { granted: of("granted"), rejected: of("rejected") })
+    }
+}
 
 /// Carries out the runs that are under way, until `closing`; `begun` tells of a new one.
 ///
@@ -20,11 +44,12 @@ use crate::store::{Done, Result, Store, Stretch};
 pub async fn run(
     store: Store,
     engine: Arc<Engine>,
+    stats: Stats,
     begun: Arc<Notify>,
     closing: CancellationToken,
 ) {
     while !closing.is_cancelled() {
-        let pause = match step(&store, &engine).await {
+        let pause = match step(&store, &engine, &stats).await {
             Ok(true) => continue,
             Ok(false) => limits::CAMPAIGN_LOOK_EVERY,
             Err(error) => {
@@ -42,7 +67,7 @@ pub async fn run(
 }
 
 /// Comes to the next customers of a run; false where there is nothing to do.
-async fn step(store: &Store, engine: &Engine) -> Result<bool> {
+async fn step(store: &Store, engine: &Engine, stats: &Stats) -> Result<bool> {
     let Some(stretch) = store.next_stretch().await? else { return Ok(false) };
     let campaign = &stretch.campaign;
     let commands = stretch.customers.iter().cloned().map(|customer| campaign.command(customer));
@@ -52,7 +77,12 @@ async fn step(store: &Store, engine: &Engine) -> Result<bool> {
         tracing::warn!(campaign_id = %campaign.campaign_id, "a campaign's grants have to wait");
         return Ok(false);
     };
-    if store.settle_stretch(&stretch, &done).await? && stretch.last {
+    if !store.settle_stretch(&stretch, &done).await? {
+        return Ok(true);
+    }
+    stats.granted.inc_by(count(done.granted.len()));
+    stats.rejected.inc_by(count(done.rejected.len()));
+    if stretch.last {
         tracing::info!(campaign_id = %campaign.campaign_id, run = campaign.run.number, "a campaign's run has finished");
     }
     Ok(true)

@@ -3,4 +3,5 @@
 pub mod campaigns;
 pub mod delivery;
 pub mod listener;
+pub mod outbox;
 pub mod sweeper;

@@ -22,6 +22,7 @@ use crate::domain::balance::Balance;
 use crate::domain::ids::Customer;
 use crate::domain::time::Timestamp;
 use crate::limits;
+use crate::metrics::Timing;
 use crate::store::KeyPrefix;
 
 /// How many may watch on this replica.
@@ -85,14 +86,16 @@ pub struct Hub {
     stale: Notify,
     /// Something is to be booked.
     unbooked: Notify,
+    /// From word of a change until it is shown.
+    lag: Timing,
 }
 
 impl Hub {
-    /// A hub that nobody watches.
+    /// A hub that nobody watches. `lag` takes the time from word of a change until it is shown.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: Limits, lag: Timing) -> Self {
         let roster = Mutex::new(Roster::new(limits));
-        Self { roster, stale: Notify::new(), unbooked: Notify::new() }
+        Self { roster, stale: Notify::new(), unbooked: Notify::new(), lag }
     }
 
     /// Watches these customers, each named once, until the subscription is dropped.

@@ -93,6 +93,7 @@ impl Refresher<'_> {
         let error = match self.store.accounts(&pass.customers).await {
             Ok(read) => {
                 read.accounts.iter().for_each(|account| self.show(pass.number, account));
+                self.hub.lag.took(pass.since.elapsed());
                 self.tell(read.clock);
                 return Ok(());
             }
@@ -113,9 +114,10 @@ impl Refresher<'_> {
 
     /// The rows of one of them do not read: alone, only its watchers are told so.
     async fn read_one_by_one(&mut self, pass: Pass) -> Result<()> {
-        let mut customers = pass.customers.into_iter();
+        let Pass { number, since, customers } = pass;
+        let mut customers = customers.into_iter();
         while let Some(customer) = customers.next() {
-            let alone = Pass { number: pass.number, customers: vec![customer] };
+            let alone = Pass { number, since, customers: vec![customer] };
             if let Err(error) = Box::pin(self.read(alone)).await {
                 self.hub.put_back(customers);
                 return Err(error);

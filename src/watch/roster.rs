@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::mailbox::Mailbox;
@@ -19,7 +20,7 @@ pub(super) struct Roster {
     watchers: usize,
     watched_customers: usize,
     /// Whom to read, in the order in which that was asked for.
-    stale: BTreeMap<u64, Uuid>,
+    stale: BTreeMap<u64, Wish>,
     /// Who has something due that must be booked before it is shown.
     unbooked: BTreeSet<Uuid>,
     /// When time alone changes what is shown, and whose.
@@ -49,9 +50,17 @@ struct Watcher {
     awaits: Option<u64>,
 }
 
+/// That somebody be read, and since when that is wished.
+struct Wish {
+    key: Uuid,
+    since: Instant,
+}
+
 /// Customers to be read together.
 pub(super) struct Pass {
     pub number: u64,
+    /// Since when the first of them is to be read.
+    pub since: Instant,
     pub customers: Vec<Customer>,
 }
 
@@ -144,10 +153,8 @@ impl Roster {
 
     /// Takes at most so many who are to be read, those who have waited longest.
     pub(super) fn begin_pass(&mut self, most: usize) -> Option<Pass> {
-        let keys: Vec<Uuid> = self.stale.values().take(most).copied().collect();
-        if keys.is_empty() {
-            return None;
-        }
+        let since = self.stale.values().next()?.since;
+        let keys: Vec<Uuid> = self.stale.values().take(most).map(|wish| wish.key).collect();
         self.passes += 1;
         let mut customers = Vec::with_capacity(keys.len());
         for key in keys {
@@ -156,7 +163,7 @@ impl Roster {
                 customers.push(watched.customer.clone());
             }
         }
-        Some(Pass { number: self.passes, customers })
+        Some(Pass { number: self.passes, since, customers })
     }
 
     /// Shows what a pass has read, and keeps in mind when time will change it.
@@ -241,17 +248,17 @@ impl Watched {
     }
 
     /// It is to be read, once, however often that is wished.
-    fn wish(&mut self, stale: &mut BTreeMap<u64, Uuid>, number: &mut u64) {
+    fn wish(&mut self, stale: &mut BTreeMap<u64, Wish>, number: &mut u64) {
         let key = self.customer.key;
         self.stale.get_or_insert_with(|| {
             let number = next(number);
-            stale.insert(number, key);
+            stale.insert(number, Wish { key, since: Instant::now() });
             number
         });
     }
 
     /// It is being read, or need not be any more.
-    fn read(&mut self, stale: &mut BTreeMap<u64, Uuid>) {
+    fn read(&mut self, stale: &mut BTreeMap<u64, Wish>) {
         if let Some(number) = self.stale.take() {
             stale.remove(&number);
         }

@@ -6,6 +6,8 @@ mod rollups;
 mod script;
 mod statements;
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use creditd::domain::amount::Amount;
 use creditd::domain::command::{Action, Command, CreateGrant, Key, Outcome, RecordUsage};
@@ -16,7 +18,8 @@ use creditd::domain::notification::EventType;
 use creditd::domain::refusal::Refusal;
 use creditd::domain::time::Windows;
 use creditd::domain::usage::Uncovered;
-use creditd::engine::{Engine, Failure, Lanes, Reply, Sizes};
+use creditd::engine::{Engine, Failure, Lanes, Reply, Sizes, Stats};
+use creditd::metrics::Registry;
 use creditd::store::{Address, Clock, Store, TestClock};
 use rand::RngExt as _;
 use uuid::Uuid;
@@ -44,7 +47,8 @@ impl Books {
             Windows { max_event_age: TimeDelta::days(35), late_usage: TimeDelta::hours(72) };
         let store = Store::new(address, 1, Clock::Test(clock.clone()), windows).expect("a store");
         let sizes = Sizes { lanes: 1, batch_commands, queue: 10 };
-        let (engine, lanes) = Engine::start(&store, sizes);
+        let stats = Stats::new(&Registry::new().expect("a registry")).expect("stats");
+        let (engine, lanes) = Engine::start(&store, sizes, Arc::new(stats));
         Self { database, clock, engine, lanes }
     }
 

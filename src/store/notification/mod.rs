@@ -6,6 +6,7 @@ mod deliveries;
 mod endpoints;
 mod interests;
 mod payload;
+mod pending;
 mod removal;
 mod renewal;
 mod rows;

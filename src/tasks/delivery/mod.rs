@@ -107,6 +107,9 @@ impl Delivery {
                 worker.call.notify_one();
             }
         }
+        let lag = |due: Timestamp| (now - due).to_std().ok();
+        let lag = waiting.iter().filter_map(|each| each.due).filter_map(lag).max();
+        self.office.stats.lags(lag.unwrap_or_default());
         let next = waiting.iter().filter_map(|each| each.due).filter(|due| *due > now).min();
         Ok(next.map(|at| Until { at, now }))
     }

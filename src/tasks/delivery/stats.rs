@@ -1,16 +1,18 @@
 //! What was delivered, counted.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use crate::metrics::{Counter, Gauge, Registry, Result, number};
 use crate::store::Next;
 
 /// Counters that all endpoints share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Stats {
-    delivered: AtomicU64,
-    failed: AtomicU64,
-    parked: AtomicU64,
-    disabled: AtomicU64,
+    delivered: Counter,
+    failed: Counter,
+    parked: Counter,
+    disabled: Counter,
+    lag: Gauge,
 }
 
 /// The counters at one moment.
@@ -29,12 +31,37 @@ pub struct Snapshot {
 }
 
 impl Stats {
+    /// Counts in this registry.
+    ///
+    /// # Errors
+    /// Where somebody else does already.
+    pub fn new(registry: &Registry) -> Result<Self> {
+        let attempts = registry.counters(
+            "creditd_webhook_attempts_total",
+            "Attempts at webhooks whose outcome was written down.",
+            &["outcome"],
+        )?;
+        let of = |outcome| attempts.with_label_values(&[outcome]);
+        Ok(Self {
+            delivered: of("delivered"),
+            failed: of("failed"),
+            parked: of("parked"),
+            disabled: registry.counter(
+                "creditd_webhook_endpoints_disabled_total",
+                "Endpoints that were disabled because they kept failing.",
+            )?,
+            lag: registry.gauge(
+                "creditd_outbox_lag_seconds",
+                "How long the oldest delivery that nobody has in hand has been due.",
+            )?,
+        })
+    }
+
     /// The counters now.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let [delivered, failed, parked, disabled] =
-            [&self.delivered, &self.failed, &self.parked, &self.disabled]
-                .map(|counter| counter.load(Ordering::Relaxed));
+            [&self.delivered, &self.failed, &self.parked, &self.disabled].map(Counter::get);
         Snapshot { attempts: delivered + failed + parked, delivered, failed, parked, disabled }
     }
 
@@ -44,10 +71,15 @@ impl Stats {
             Next::Again(_) => &self.failed,
             Next::Parked => &self.parked,
         };
-        counter.fetch_add(1, Ordering::Relaxed);
+        counter.inc();
     }
 
     pub(super) fn disabled(&self) {
-        self.disabled.fetch_add(1, Ordering::Relaxed);
+        self.disabled.inc();
+    }
+
+    /// How long the oldest delivery that nobody has in hand has been due.
+    pub(super) fn lags(&self, lag: Duration) {
+        self.lag.set(number(lag.as_secs()));
     }
 }

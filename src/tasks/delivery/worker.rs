@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::courier::{Courier, Outcome};
 use super::patience::Patience;
@@ -15,6 +16,7 @@ use super::verdict::verdict;
 use crate::domain::ids::EndpointId;
 use crate::domain::time::Timestamp;
 use crate::limits;
+use crate::spans;
 use crate::store::{Attempted, Claim, Claimed, Next, Result, Store};
 
 /// What all workers share.
@@ -108,13 +110,17 @@ impl Worker {
             let request = self.office.courier.request(&claim, delivery);
             let delivery = delivery.clone();
             let (office, url) = (Arc::clone(&self.office), Arc::clone(&url));
-            self.attempts.spawn(async move {
+            let span = spans::webhook(delivery.attempts.saturating_add(1));
+            let attempt = async move {
                 let outcome = match request {
                     Ok(request) => office.courier.attempt(request, sent_at).await,
                     Err(outcome) => outcome,
                 };
+                let status = outcome.status().map(|status| status.as_u16());
+                spans::received(&tracing::Span::current(), status, outcome.error().as_deref());
                 Ended { delivery, until, url, outcome }
-            });
+            };
+            self.attempts.spawn(attempt.instrument(span));
         }
     }
 

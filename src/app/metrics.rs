@@ -1,0 +1,130 @@
+//! What `creditd serve` counts, and the port on which Prometheus reads it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse as _;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::{self, Engine, Queued};
+use crate::metrics::{CONTENT_TYPE as TEXT, Gauge, Registry, Result, Timing, number};
+use crate::rpc::Calls;
+use crate::store::Store;
+use crate::tasks::{campaigns, delivery};
+use crate::watch::Hub;
+
+/// Who counts what. All of it is there from the beginning, so that a graph begins at zero.
+pub(super) struct Metrics {
+    pub registry: Registry,
+    pub calls: Calls,
+    pub engine: Arc<engine::Stats>,
+    pub watch_lag: Timing,
+    pub campaigns: campaigns::Stats,
+    pub delivered: Arc<delivery::Stats>,
+    pub pending: Gauge,
+    pub database_up: Gauge,
+}
+
+impl Metrics {
+    pub(super) fn new() -> Result<Self> {
+        let registry = Registry::new()?;
+        Ok(Self {
+            calls: Calls::new(&registry)?,
+            engine: Arc::new(engine::Stats::new(&registry)?),
+            watch_lag: registry.timing(
+                "creditd_watch_lag_seconds",
+                "From word of a change to watchers being shown it, the longest of each reading.",
+            )?,
+            campaigns: campaigns::Stats::new(&registry)?,
+            delivered: Arc::new(delivery::Stats::new(&registry)?),
+            pending: registry.gauge(
+                "creditd_outbox_pending_deliveries",
+                "Deliveries that are pending, in hand or not, counted up to 10,000.",
+            )?,
+            database_up: registry
+                .gauge("creditd_database_up", "1 while the database answers, else 0.")?,
+            registry,
+        })
+    }
+}
+
+/// What is looked at when somebody reads it; none of it asks the database.
+pub(super) fn look_at(
+    registry: &Registry,
+    store: &Store,
+    engine: &Arc<Engine>,
+    hub: &Arc<Hub>,
+) -> Result<()> {
+    let (queues, watched, pools) = (Arc::clone(engine), Arc::clone(hub), store.clone());
+    registry.looked_at(
+        "creditd_queued_commands",
+        "Commands that wait for a batch.",
+        &["from"],
+        move |gauges| {
+            let Queued { calls, streams, sweeps } = queues.queued();
+            for (from, many) in [("calls", calls), ("streams", streams), ("sweeper", sweeps)] {
+                gauges.with_label_values(&[from]).set(number(many));
+            }
+        },
+    )?;
+    let waiting = pools.clone();
+    registry.looked_at(
+        "creditd_pool_connections",
+        "Connections of a pool that are open.",
+        &["pool", "state"],
+        move |gauges| {
+            for (pool, load) in pools.pools() {
+                gauges.with_label_values(&[pool, "used"]).set(number(load.used));
+                gauges.with_label_values(&[pool, "idle"]).set(number(load.idle));
+            }
+        },
+    )?;
+    registry.looked_at(
+        "creditd_pool_waiting",
+        "Those who wait for a connection of a pool.",
+        &["pool"],
+        move |gauges| {
+            for (pool, load) in waiting.pools() {
+                gauges.with_label_values(&[pool]).set(number(load.waiting));
+            }
+        },
+    )?;
+    let watchers = Arc::clone(&watched);
+    registry.looked_at("creditd_watchers", "WatchBalance streams.", &[], move |gauges| {
+        gauges.with_label_values(NO_LABELS).set(number(watchers.counts().watchers));
+    })?;
+    registry.looked_at(
+        "creditd_watched_customers",
+        "Customers that are watched, each counted once for every stream.",
+        &[],
+        move |gauges| {
+            gauges.with_label_values(NO_LABELS).set(number(watched.counts().watched_customers));
+        },
+    )
+}
+
+const NO_LABELS: &[&str] = &[];
+
+/// Shows the metrics at /metrics, and nothing else, until `ended`.
+pub(super) async fn serve(listener: TcpListener, registry: Registry, ended: CancellationToken) {
+    let page = move || std::future::ready(page(&registry));
+    let routes = Router::new()
+        .route("/metrics", get(page))
+        .method_not_allowed_fallback(|| std::future::ready(StatusCode::NOT_FOUND));
+    // It goes on after whatever a connection does.
+    drop(ended.run_until_cancelled(axum::serve(listener, routes).into_future()).await);
+}
+
+fn page(registry: &Registry) -> axum::response::Response {
+    match registry.text() {
+        Ok(text) => ([(CONTENT_TYPE, TEXT)], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the metrics do not read");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}

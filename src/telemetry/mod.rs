@@ -1,0 +1,79 @@
+//! Logs, one line an event, to standard error, filtered by RUST_LOG; and traces, to a collector.
+//!
+//! Logs and traces are kept apart: events are for the logs alone, [`spans`] for the traces alone.
+//! Where no traces are asked for, nobody listens to spans, and opening one costs next to nothing.
+
+mod json;
+mod traces;
+
+use std::io::{self, IsTerminal as _};
+
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing::Metadata;
+use tracing_subscriber::filter::{EnvFilter, FilterExt as _, filter_fn};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer, Registry, fmt};
+
+pub use self::traces::{Error, Traces};
+
+/// Its errors are its caller's to tell of, and ours are: what a webhook's receiver presents is no
+/// fault of creditd's.
+const QUIET: &str = "rustls_platform_verifier=off";
+
+/// What a line of the log looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines: a JSON object a line.
+    Json,
+}
+
+type Listener = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Logs and traces for as long as the process lives.
+#[must_use = "what was traced last is sent by `end`"]
+pub struct Telemetry {
+    traces: Option<SdkTracerProvider>,
+}
+
+/// Starts logging, and tracing where that is asked for.
+///
+/// # Errors
+/// Where traces cannot be sent there.
+pub fn start(format: LogFormat, traces: Option<&Traces>) -> Result<Telemetry, Error> {
+    let traces = traces.map(Traces::provider).transpose()?;
+    let mut listeners = vec![logs(format)];
+    listeners.extend(traces.as_ref().map(traces::listener));
+    // A second start, in a test, keeps the first.
+    drop(tracing_subscriber::registry().with(listeners).try_init());
+    Ok(Telemetry { traces })
+}
+
+impl Telemetry {
+    /// Sends what was traced last, but does not wait for long.
+    pub async fn end(self) {
+        if let Some(provider) = self.traces {
+            traces::flush(provider).await;
+        }
+    }
+}
+
+fn logs(format: LogFormat) -> Listener {
+    let events = filter_fn(|metadata: &Metadata<'_>| metadata.is_event()).and(filter());
+    let lines = fmt::layer().with_writer(io::stderr);
+    match format {
+        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).with_filter(events).boxed(),
+        LogFormat::Json => lines.event_format(json::Lines).with_filter(events).boxed(),
+    }
+}
+
+/// RUST_LOG, or else what one wants to know.
+fn filter() -> EnvFilter {
+    let asked = std::env::var(EnvFilter::DEFAULT_ENV).ok();
+    let asked = asked.as_deref().filter(|asked| !asked.is_empty());
+    let asked = asked.and_then(|asked| EnvFilter::try_new(format!("{QUIET},{asked}")).ok());
+    asked.unwrap_or_else(|| EnvFilter::new(format!("{QUIET},info")))
+}
