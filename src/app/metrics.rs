@@ -23,7 +23,7 @@ pub(super) struct Metrics {
     pub calls: Calls,
     pub engine: Arc<engine::Stats>,
     pub watch_lag: Timing,
-    pub campaigns: campaigns::Stats,
+    pub campaigns: Arc<campaigns::Stats>,
     pub delivered: Arc<delivery::Stats>,
     pub pending: Gauge,
     pub database_up: Gauge,
@@ -39,7 +39,7 @@ impl Metrics {
                 "creditd_watch_lag_seconds",
                 "From word of a change to watchers being shown it, the longest of each reading.",
             )?,
-            campaigns: campaigns::Stats::new(&registry)?,
+            campaigns: Arc::new(campaigns::Stats::new(&registry)?),
             delivered: Arc::new(delivery::Stats::new(&registry)?),
             pending: registry.gauge(
                 "creditd_outbox_pending_deliveries",

@@ -2,6 +2,7 @@
 //! command is wired to.
 
 mod audit;
+mod background;
 mod database;
 mod demo;
 mod doors;

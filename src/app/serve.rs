@@ -12,6 +12,7 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tower::util::MapFutureLayer;
 
+use super::background::Background;
 use super::metrics::{self, Metrics};
 use super::{Database, Doors, Error};
 use crate::config;
@@ -24,8 +25,7 @@ use crate::metrics::Registry;
 use crate::rpc::{Answer, Health, Identity, IdentityLayer, KeyRing, Services};
 use crate::store::private::PrivateServer;
 use crate::store::{self, Address, Clock, Schema, Store, TestClock};
-use crate::tasks::delivery::{self, Delivery};
-use crate::tasks::{campaigns, listener, outbox, sweeper};
+use crate::tasks::delivery;
 use crate::watch::{self, Hub};
 
 /// What of the configuration the service itself needs, besides a database and a listener.
@@ -138,11 +138,12 @@ impl Service {
             tokio::spawn(health.clone().serve(probes, ended.clone()));
         }
         await_schema(&address, settings.migrate).await?;
-        let store = Store::new(address, settings.readers, settings.clock, settings.windows)?;
-        let (engine, lanes) = Engine::start(&store, settings.sizes, metrics.engine);
+        let store =
+            Store::new(address, settings.readers, settings.clock.clone(), settings.windows)?;
+        let (engine, lanes) = Engine::start(&store, settings.sizes, Arc::clone(&metrics.engine));
         let engine = Arc::new(engine);
         let closing = CancellationToken::new();
-        let hub = Arc::new(Hub::new(settings.watch, metrics.watch_lag));
+        let hub = Arc::new(Hub::new(settings.watch, metrics.watch_lag.clone()));
         metrics::look_at(&metrics.registry, &store, &engine, &hub)?;
         let campaigns = Arc::new(Notify::new());
         let services = Services::new(
@@ -153,7 +154,7 @@ impl Service {
             closing.clone(),
             settings.webhooks.policy,
         );
-        let identity = match settings.identity {
+        let identity = match settings.identity.clone() {
             Some(rules) => {
                 let keys = Arc::new(KeyRing::open(store.clone()).await?);
                 Some(Arc::new(Identity { keys, rules }))
@@ -163,43 +164,19 @@ impl Service {
         let routes = services.routes(&health, settings.reflection);
         let routes = routes.map_err(|error| Error::Serve(error.to_string()))?;
         health.look(&store).await;
-        let refresh = watch::refresh::run(
-            Arc::clone(&hub),
-            store.clone(),
-            Arc::clone(&engine),
-            closing.clone(),
-        );
-        let listen = listener::run(store.clone(), Arc::clone(&hub), closing.clone());
-        let run = campaigns::run(
-            store.clone(),
-            Arc::clone(&engine),
-            metrics.campaigns,
-            campaigns,
-            closing.clone(),
-        );
-        let mut background = vec![
-            tokio::spawn(health.clone().follow(store.clone(), closing.clone())),
-            tokio::spawn(refresh),
-            tokio::spawn(listen),
-            tokio::spawn(run),
-        ];
+        let background = Background {
+            store: store.clone(),
+            engine: Arc::clone(&engine),
+            hub: Arc::clone(&hub),
+            closing: closing.clone(),
+        };
+        let mut background = background
+            .begin(&settings, campaigns, &metrics)
+            .map_err(|error| Error::Serve(error.to_string()))?;
+        background.push(tokio::spawn(health.clone().follow(store, closing.clone())));
         if let Some(identity) = &identity {
             let keys = Arc::clone(&identity.keys);
             background.push(tokio::spawn(keys.follow(closing.clone())));
-        }
-        let delivered = metrics.delivered;
-        if settings.delivers {
-            let (store, counted) = (store.clone(), Arc::clone(&delivered));
-            let delivery =
-                Delivery::new(store.clone(), settings.webhooks, counted, closing.clone())
-                    .map_err(|error| Error::Serve(error.to_string()))?;
-            background.push(tokio::spawn(delivery.run(Arc::clone(engine.outbox()))));
-            let pending = outbox::run(store, metrics.pending, closing.clone());
-            background.push(tokio::spawn(pending));
-        }
-        if settings.sweeper {
-            let sweep = sweeper::run(store, Arc::clone(&engine), closing.clone());
-            background.push(tokio::spawn(sweep));
         }
         let calls = TaskTracker::new();
         let counted = calls.clone();
@@ -222,7 +199,7 @@ impl Service {
             metrics: metrics.registry,
             engine,
             hub,
-            delivered,
+            delivered: metrics.delivered,
             lanes,
             closing,
             calls,

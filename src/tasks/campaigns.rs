@@ -44,7 +44,7 @@ impl Stats {
 pub async fn run(
     store: Store,
     engine: Arc<Engine>,
-    stats: Stats,
+    stats: Arc<Stats>,
     begun: Arc<Notify>,
     closing: CancellationToken,
 ) {
