@@ -13,7 +13,7 @@ help: ## List the targets
 
 run: ## Build and serve, nothing configured; ARGS="--listen 127.0.0.1:6000" adds flags
 	@scripts/needs.sh run
-	cargo run --locked --release -- serve $(ARGS)
+	cargo run --locked --release -- serve --migrate $(ARGS)
 
 demo: ## Replay a real trace against the server that `make run` started; ARGS adds flags
 	@scripts/needs.sh run
