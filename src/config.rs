@@ -75,6 +75,11 @@ pub struct Sizing {
           value_parser = clap::value_parser!(u16).range(1..=256))]
     pub readers: u16,
 
+    /// Connections at once; beyond it new ones are closed at once.
+    #[arg(long, env = "CREDITD_CONNECTIONS", default_value_t = limits::CONNECTIONS_DEFAULT,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub connections: u32,
+
     /// WatchBalance streams that this replica takes before callers are told LIMIT_EXCEEDED.
     #[arg(long, env = "CREDITD_WATCHERS", default_value_t = limits::WATCHERS_DEFAULT,
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -111,6 +116,25 @@ impl Rules {
             late_usage: window(self.late_usage_window),
         }
     }
+}
+
+/// TLS. The files are PEM, and looked at again every few seconds: what is new there is what new
+/// connections are met with.
+#[derive(Debug, Clone, Args)]
+pub struct Tls {
+    /// The server's certificate, followed by those between it and its authority. Without it creditd
+    /// speaks no TLS.
+    #[arg(long, env = "CREDITD_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// Its key.
+    #[arg(long, env = "CREDITD_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Authorities of clients' certificates. Who shows a certificate of another one, or one that has
+    /// expired, is not let in; who shows none may still have a key.
+    #[arg(long, env = "CREDITD_TLS_CLIENT_CA", value_name = "FILE", requires = "tls_cert")]
+    pub tls_client_ca: Option<PathBuf>,
 }
 
 /// Where and how webhooks are delivered.
@@ -267,6 +291,10 @@ pub struct Serve {
     /// Address to serve gRPC on.
     #[arg(long, env = "CREDITD_LISTEN", default_value = "127.0.0.1:50051", value_name = "ADDR")]
     pub listen: SocketAddr,
+
+    /// TLS.
+    #[command(flatten)]
+    pub tls: Tls,
 
     /// Where the database is.
     #[command(flatten)]

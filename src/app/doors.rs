@@ -6,19 +6,20 @@ use tokio::net::TcpListener;
 
 use super::Error;
 use crate::config;
+use crate::rpc::door::Door;
 
 /// Where callers come in.
 pub struct Doors {
     /// To everything.
-    pub grpc: TcpListener,
+    pub grpc: Door,
     /// To health alone, for probes.
     pub health: Option<TcpListener>,
     /// To metrics, for Prometheus.
     pub metrics: Option<TcpListener>,
 }
 
-impl From<TcpListener> for Doors {
-    fn from(grpc: TcpListener) -> Self {
+impl From<Door> for Doors {
+    fn from(grpc: Door) -> Self {
         Self { grpc, health: None, metrics: None }
     }
 }
@@ -26,7 +27,8 @@ impl From<TcpListener> for Doors {
 impl Doors {
     /// Those that are configured, and the address of the first.
     pub(super) async fn open(config: &config::Serve) -> Result<(Self, SocketAddr), Error> {
-        let (grpc, bound) = listen(config.listen).await?;
+        let (listener, bound) = listen(config.listen).await?;
+        let grpc = Door::open(listener, config.into()).await?;
         let health = listen_if_asked(config.life.health_listen, "health").await?;
         let metrics = listen_if_asked(config.telemetry.metrics_listen, "metrics").await?;
         Ok((Self { grpc, health, metrics }, bound))

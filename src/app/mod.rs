@@ -6,6 +6,7 @@ mod background;
 mod database;
 mod demo;
 mod doors;
+mod files;
 mod keys;
 mod metrics;
 mod migrate;
@@ -23,6 +24,7 @@ pub use self::doors::Doors;
 pub use self::serve::{Service, Settings, serve};
 use crate::domain::identity::KeyId;
 use crate::engine::Failure;
+use crate::rpc::door;
 use crate::store::{self, private};
 use crate::{cli, config, limits, telemetry};
 
@@ -112,6 +114,9 @@ pub enum Error {
         /// Why not.
         error: std::io::Error,
     },
+    /// The TLS files cannot be used.
+    #[error(transparent)]
+    Tls(#[from] door::Error),
     /// Serving failed.
     #[error("serving failed: {0}")]
     Serve(String),

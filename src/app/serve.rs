@@ -8,13 +8,11 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tower::util::MapFutureLayer;
 
 use super::background::Background;
 use super::metrics::{self, Metrics};
-use super::{Database, Doors, Error};
+use super::{Database, Doors, Error, files};
 use crate::config;
 use crate::domain::identity::CertificateRule;
 use crate::domain::time::{Windows, to_micros};
@@ -22,6 +20,7 @@ use crate::domain::url_policy::UrlPolicy;
 use crate::engine::{Engine, Lanes, Sizes};
 use crate::limits;
 use crate::metrics::Registry;
+use crate::rpc::door;
 use crate::rpc::{Answer, Health, Identity, IdentityLayer, KeyRing, Services};
 use crate::store::private::PrivateServer;
 use crate::store::{self, Address, Clock, Schema, Store, TestClock};
@@ -95,6 +94,21 @@ impl From<&config::Serve> for Settings {
     }
 }
 
+impl From<&config::Serve> for door::Settings {
+    fn from(config: &config::Serve) -> Self {
+        let tls = config.tls.tls_cert.clone().zip(config.tls.tls_key.clone());
+        Self {
+            connections: usize::try_from(config.sizing.connections).unwrap_or(usize::MAX),
+            tls: tls.map(|(certificate, key)| door::Files {
+                certificate,
+                key,
+                client_ca: config.tls.tls_client_ca.clone(),
+            }),
+            patience: door::Patience::default(),
+        }
+    }
+}
+
 /// A service that is up. Dropping it leaves it running; [`Service::stop`] ends it in order.
 pub struct Service {
     /// What it counts.
@@ -105,6 +119,8 @@ pub struct Service {
     pub hub: Arc<Hub>,
     /// What was delivered, for tests that look at it.
     pub delivered: Arc<delivery::Stats>,
+    /// Who came to the door, for tests that count them.
+    pub door: Arc<door::Counts>,
     lanes: Lanes,
     closing: CancellationToken,
     /// Calls that have not been answered yet; streams have, once they have begun.
@@ -118,7 +134,8 @@ pub struct Service {
 }
 
 impl Service {
-    /// Wires everything up, once the database is there and its schema is the one, and serves.
+    /// Wires everything up, once the database is there and its schema is the one, and serves those who
+    /// come to the door.
     ///
     /// # Errors
     /// Where the database refuses to migrate, or a newer creditd has been there.
@@ -127,7 +144,7 @@ impl Service {
         doors: impl Into<Doors>,
         settings: Settings,
     ) -> Result<Self, Error> {
-        let Doors { grpc: listener, health: probes, metrics: scrapes } = doors.into();
+        let Doors { grpc: mut door, health: probes, metrics: scrapes } = doors.into();
         let metrics = Metrics::new()?;
         let health = Health::new(&settings.clock, metrics.database_up.clone()).await;
         let ended = CancellationToken::new();
@@ -178,21 +195,17 @@ impl Service {
             let keys = Arc::clone(&identity.keys);
             background.push(tokio::spawn(keys.follow(closing.clone())));
         }
+        background.push(tokio::spawn(door.follow(closing.clone())));
         let calls = TaskTracker::new();
         let counted = calls.clone();
-        let server = Server::builder()
-            .http2_keepalive_interval(Some(limits::KEEPALIVE_EVERY))
+        let came = door.counts();
+        let server = door::server(&door.patience())
             .layer(metrics.calls)
             .layer(MapFutureLayer::new(move |call| counted.track_future(call)))
             .layer(Answer::layer())
             .layer(IdentityLayer(identity))
             .add_routes(routes)
-            .serve_with_incoming_shutdown(
-                // tonic's own tcp_nodelay does nothing for a given listener; without it a lone call
-                // waits 40 ms for a delayed acknowledgement.
-                TcpIncoming::from(listener).with_nodelay(Some(true)),
-                closing.clone().cancelled_owned(),
-            );
+            .serve_with_incoming_shutdown(door.connections(), closing.clone().cancelled_owned());
         let serving = tokio::spawn(server);
         let grace = settings.grace;
         Ok(Self {
@@ -200,6 +213,7 @@ impl Service {
             engine,
             hub,
             delivered: metrics.delivered,
+            door: came,
             lanes,
             closing,
             calls,
@@ -303,6 +317,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     // First, so that a taken address is said at once and nothing is started in vain.
+    files::allow(config.sizing.connections);
     let (doors, bound) = Doors::open(config).await?;
     let mut settings = Settings::from(config);
     tokio::pin!(shutdown);

@@ -1,19 +1,10 @@
 //! FLOOR 4: client commands, over the generated client. One file a command; `output.rs` says how
 //! all of them answer.
 
-use clap::builder::{StringValueParser, TypedValueParser as _};
-use tonic::transport::{self, Channel};
-
-use crate::limits;
-use crate::pb::campaign_service_client::CampaignServiceClient;
-use crate::pb::credit_service_client::CreditServiceClient;
-use crate::pb::customer_service_client::CustomerServiceClient;
-use crate::pb::notification_service_client::NotificationServiceClient;
-use crate::pb::usage_service_client::UsageServiceClient;
-
 mod aside;
 mod balance;
 mod campaign;
+mod connection;
 mod csv;
 mod customers;
 mod deliveries;
@@ -39,6 +30,7 @@ mod watch;
 mod webhooks;
 mod words;
 
+pub use self::connection::{ConnectError, Connection, Endpoint};
 pub use self::error::Error;
 
 /// The everyday commands: each asks a creditd that is running.
@@ -140,90 +132,5 @@ pub async fn run(command: Command) -> Result<(), Error> {
         Command::Void(args) => void::run(args).await,
         Command::Import(args) => import::run(args).await,
         Command::Export(command) => export::run(command).await,
-    }
-}
-
-/// Where creditd answers.
-#[derive(clap::Args, Clone, Debug)]
-pub struct Endpoint {
-    /// Where creditd answers: a URL, or host:port.
-    #[arg(
-        long,
-        env = "CREDITD_ENDPOINT",
-        default_value = "http://127.0.0.1:50051",
-        value_parser = StringValueParser::new().map(url),
-        value_name = "URL"
-    )]
-    endpoint: String,
-}
-
-/// What clap makes of an endpoint: host and port alone are meant without TLS.
-fn url(text: String) -> String {
-    if text.contains("://") { text } else { format!("http://{text}") }
-}
-
-/// Why a client command has no connection.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// The endpoint is not a URL.
-    #[error("--endpoint {0:?} is not a URL such as http://127.0.0.1:50051")]
-    NotAUrl(String),
-    /// Nothing listens there.
-    #[error("nothing answers at {0}: start creditd with `make run`")]
-    Silent(String, #[source] transport::Error),
-}
-
-impl Endpoint {
-    /// The URL as it was given.
-    #[must_use]
-    pub fn url(&self) -> &str {
-        &self.endpoint
-    }
-
-    /// Connects, or says in one line why that is not possible.
-    ///
-    /// # Errors
-    /// [`ConnectError`] if the URL is malformed or nothing listens there.
-    pub async fn connect(&self) -> Result<Channel, ConnectError> {
-        transport::Endpoint::from_shared(self.endpoint.clone())
-            .ok()
-            .filter(|endpoint| endpoint.uri().scheme_str() == Some("http"))
-            .ok_or_else(|| ConnectError::NotAUrl(self.endpoint.clone()))?
-            .connect_timeout(limits::CONNECT_TIMEOUT)
-            .http2_keep_alive_interval(limits::CLIENT_PING_EVERY)
-            .keep_alive_timeout(limits::CLIENT_PING_TIMEOUT)
-            .connect()
-            .await
-            .map_err(|error| ConnectError::Silent(self.endpoint.clone(), error))
-    }
-
-    /// Grants, balances and the ledger.
-    async fn credits(&self) -> Result<CreditServiceClient<Channel>, Error> {
-        let client = CreditServiceClient::new(self.connect().await?);
-        Ok(client.max_decoding_message_size(limits::ANSWER_BYTES_MAX))
-    }
-
-    /// Webhooks.
-    async fn notifications(&self) -> Result<NotificationServiceClient<Channel>, Error> {
-        let client = NotificationServiceClient::new(self.connect().await?);
-        Ok(client.max_decoding_message_size(limits::ANSWER_BYTES_MAX))
-    }
-
-    /// Usage events.
-    async fn usage(&self) -> Result<UsageServiceClient<Channel>, Error> {
-        let client = UsageServiceClient::new(self.connect().await?);
-        Ok(client.max_decoding_message_size(limits::ANSWER_BYTES_MAX))
-    }
-
-    /// Profiles of customers.
-    async fn customers(&self) -> Result<CustomerServiceClient<Channel>, Error> {
-        let client = CustomerServiceClient::new(self.connect().await?);
-        Ok(client.max_decoding_message_size(limits::ANSWER_BYTES_MAX))
-    }
-
-    /// Campaigns.
-    async fn campaigns(&self) -> Result<CampaignServiceClient<Channel>, Error> {
-        let client = CampaignServiceClient::new(self.connect().await?);
-        Ok(client.max_decoding_message_size(limits::ANSWER_BYTES_MAX))
     }
 }

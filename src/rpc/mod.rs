@@ -9,6 +9,7 @@ mod convert;
 mod credit;
 mod customer;
 mod deadline;
+pub mod door;
 mod due;
 mod export;
 mod fields;

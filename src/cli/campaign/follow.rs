@@ -1,8 +1,8 @@
 //! Watching a run to its end.
 
 use tonic::Status;
-use tonic::transport::Channel;
 
+use super::super::Connection;
 use super::super::output::Output;
 use super::super::patience::Patience;
 use super::super::progress::{Progress, Total};
@@ -12,7 +12,7 @@ use crate::pb::{Campaign, CampaignState, WatchCampaignRequest, WatchCampaignResp
 
 /// Shows how far a run has come until it has finished, and then what came of it.
 pub(super) async fn to_the_end(
-    client: &mut CampaignServiceClient<Channel>,
+    client: &mut CampaignServiceClient<Connection>,
     campaign_id: String,
     output: Output,
 ) -> Result<(), Error> {
@@ -26,7 +26,7 @@ pub(super) async fn to_the_end(
 }
 
 async fn follow(
-    client: &mut CampaignServiceClient<Channel>,
+    client: &mut CampaignServiceClient<Connection>,
     campaign_id: String,
     output: Output,
 ) -> Result<(), Error> {
@@ -58,7 +58,7 @@ impl View {
     /// Shows what one stream brings; the last change, of a run that has finished.
     async fn stream(
         &mut self,
-        client: &mut CampaignServiceClient<Channel>,
+        client: &mut CampaignServiceClient<Connection>,
         request: &WatchCampaignRequest,
         patience: &mut Patience,
     ) -> Result<WatchCampaignResponse, Status> {

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
 use super::super::aside::aside;
@@ -15,7 +14,7 @@ use super::super::error::why;
 use super::super::output::write;
 use super::super::patience::Patience;
 use super::super::progress::{Progress, Total};
-use super::super::{Endpoint, Error};
+use super::super::{Connection, Endpoint, Error};
 use super::Sheet;
 use crate::limits;
 use crate::pb::customer_service_client::CustomerServiceClient;
@@ -102,7 +101,7 @@ fn read(path: &Path, batches: &mpsc::Sender<Batch>) -> Result<(), Error> {
 type Stream = (mpsc::Sender<UpsertCustomersRequest>, Streaming<UpsertCustomersResponse>);
 
 struct Upsert {
-    client: CustomerServiceClient<Channel>,
+    client: CustomerServiceClient<Connection>,
     /// Made when first used, and again when it breaks.
     stream: Option<Stream>,
     progress: Progress,

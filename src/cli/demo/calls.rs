@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use tonic::transport::Channel;
 
 use super::Error;
 use super::plan::{self, Times};
 use super::scenario::Scenario;
+use crate::cli::Connection;
 use crate::cli::patience::Patience;
 use crate::cli::progress::{Progress, Total};
 use crate::cli::time::from_wire;
@@ -41,7 +41,7 @@ pub struct Standing {
 /// Creates the first customer's monetary grant, which names no instant, and returns when creditd
 /// recorded it: the demo trusts the server's clock, never its own.
 pub async fn first_grant(
-    channel: &Channel,
+    channel: &Connection,
     scenario: &Scenario,
 ) -> Result<(DateTime<Utc>, Created), Error> {
     let first = scenario.customers.first();
@@ -57,7 +57,7 @@ pub async fn first_grant(
 
 /// Creates all the other grants of the scenario, many calls at a time.
 pub async fn other_grants(
-    channel: &Channel,
+    channel: &Connection,
     scenario: &Scenario,
     times: Times,
 ) -> Result<Created, Error> {
@@ -82,7 +82,7 @@ pub async fn other_grants(
 }
 
 async fn create(
-    mut client: CreditServiceClient<Channel>,
+    mut client: CreditServiceClient<Connection>,
     request: CreateGrantRequest,
     progress: &Progress,
 ) -> Result<CreateGrantResponse, Error> {
@@ -96,7 +96,7 @@ async fn create(
 }
 
 /// Counts the customers' grants by where they stand now.
-pub async fn standing(channel: &Channel, scenario: &Scenario) -> Result<Standing, Error> {
+pub async fn standing(channel: &Connection, scenario: &Scenario) -> Result<Standing, Error> {
     let progress = Progress::new("customers looked up", Total::known(scenario.customers.len()));
     let client = CreditServiceClient::new(channel.clone());
     let mut answers = stream::iter(&scenario.customers)
@@ -123,7 +123,7 @@ pub async fn standing(channel: &Channel, scenario: &Scenario) -> Result<Standing
 }
 
 async fn statuses(
-    mut client: CreditServiceClient<Channel>,
+    mut client: CreditServiceClient<Connection>,
     customer_id: String,
     progress: &Progress,
 ) -> Result<Vec<GrantStatus>, Error> {

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use rust_decimal::Decimal;
 use tokio::task::JoinSet;
 use tokio_stream::iter;
-use tonic::transport::Channel;
 use tonic_types::RpcStatusExt as _;
 
 use super::Error;
 use super::scenario::{METRICS, Scenario};
 use super::summary::Tally;
+use crate::cli::Connection;
 use crate::cli::patience::Patience;
 use crate::cli::progress::{Progress, Total};
 use crate::limits;
@@ -37,7 +37,7 @@ struct Lane {
 /// # Errors
 /// What creditd answers to a stream as a whole, and connections that stay lost.
 pub async fn replay(
-    channel: &Channel,
+    channel: &Connection,
     scenario: &Arc<Scenario>,
     streams: usize,
     batch: NonZeroUsize,
@@ -88,7 +88,7 @@ fn messages(
 impl Lane {
     async fn run(
         mut self,
-        mut client: UsageServiceClient<Channel>,
+        mut client: UsageServiceClient<Connection>,
         progress: Arc<Progress>,
     ) -> Result<Tally, Error> {
         let mut patience = Patience::new();
@@ -112,7 +112,7 @@ impl Lane {
     /// One stream, from the first event not answered; returns what broke it, if anything did.
     async fn stream(
         &mut self,
-        client: &mut UsageServiceClient<Channel>,
+        client: &mut UsageServiceClient<Connection>,
         progress: &Progress,
     ) -> Result<Option<tonic::Status>, Error> {
         // Flow control decides how many of the messages are in flight.

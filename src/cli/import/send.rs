@@ -5,13 +5,12 @@ use std::iter::zip;
 
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Channel;
 use tonic::{Code, Status};
 
-use super::super::Error;
 use super::super::error::why;
 use super::super::patience::Patience;
 use super::super::progress::Progress;
+use super::super::{Connection, Error};
 use super::batch::Batch;
 use super::rejects::Rejects;
 use super::rows::Row;
@@ -25,7 +24,7 @@ use crate::pb::{
 
 /// An import under way.
 pub struct Import {
-    client: CreditServiceClient<Channel>,
+    client: CreditServiceClient<Connection>,
     header: ImportHeader,
     /// What is still being read.
     batches: Option<Receiver<Batch>>,
@@ -38,7 +37,7 @@ pub struct Import {
 
 impl Import {
     pub fn new(
-        client: CreditServiceClient<Channel>,
+        client: CreditServiceClient<Connection>,
         header: ImportHeader,
         batches: Receiver<Batch>,
         rejects: Rejects,

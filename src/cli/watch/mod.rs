@@ -6,12 +6,11 @@ use std::convert::Infallible;
 
 use tokio::time::sleep;
 use tonic::Status;
-use tonic::transport::Channel;
 
 use self::screen::Screen;
 use super::error::is_passing;
 use super::output::{Output, note};
-use super::{Endpoint, Error};
+use super::{Connection, Endpoint, Error};
 use crate::limits;
 use crate::pb::WatchBalanceRequest;
 use crate::pb::credit_service_client::CreditServiceClient;
@@ -36,7 +35,7 @@ pub struct Args {
 
 /// A watch: what is asked, and where it is shown.
 struct Watch {
-    client: CreditServiceClient<Channel>,
+    client: CreditServiceClient<Connection>,
     request: WatchBalanceRequest,
     screen: Screen,
     away: bool,

@@ -37,6 +37,7 @@ use creditd::pb::customer_service_client::CustomerServiceClient;
 use creditd::pb::notification_service_client::NotificationServiceClient;
 use creditd::pb::test_clock_service_client::TestClockServiceClient;
 use creditd::pb::usage_service_client::UsageServiceClient;
+use creditd::rpc::door::{self, Door};
 use creditd::store::{Address, Clock, TestClock, audit};
 use creditd::tasks::delivery;
 use creditd::watch::{self, Counts};
@@ -63,6 +64,7 @@ pub struct Options {
     /// The roles of certificates; None lets everybody in.
     pub identity: Option<Vec<CertificateRule>>,
     pub grace: Duration,
+    pub door: door::Settings,
 }
 
 impl Default for Options {
@@ -89,6 +91,11 @@ impl Default for Options {
             delivers: true,
             identity: None,
             grace: Duration::from_secs(15),
+            door: door::Settings {
+                connections: 1_000,
+                tls: None,
+                patience: door::Patience::default(),
+            },
         }
     }
 }
@@ -132,9 +139,9 @@ impl Server {
     pub async fn start(url: &str, options: &Options) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
+        let door = Door::open(listener, options.door.clone()).await.expect("a door");
         let database = Address::parse(url).expect("a URL");
-        let service =
-            Service::start(database, listener, options.settings()).await.expect("a service");
+        let service = Service::start(database, door, options.settings()).await.expect("a service");
         Self { address, service }
     }
 
@@ -154,6 +161,11 @@ impl Server {
     /// What it has delivered.
     pub fn delivered(&self) -> delivery::Snapshot {
         self.service.delivered.snapshot()
+    }
+
+    /// Who came to its door.
+    pub fn door(&self) -> door::Snapshot {
+        self.service.door.snapshot()
     }
 
     /// The way into its lanes, past the wire.
@@ -181,7 +193,11 @@ pub struct Client {
 impl Client {
     pub fn to(address: SocketAddr) -> Self {
         let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an endpoint");
-        let channel = endpoint.connect_lazy();
+        Self::over(endpoint.connect_lazy())
+    }
+
+    /// Over this connection.
+    pub fn over(channel: Channel) -> Self {
         Self {
             credits: CreditServiceClient::new(channel.clone()),
             usage: UsageServiceClient::new(channel.clone()),

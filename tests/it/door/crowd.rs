@@ -1,0 +1,101 @@
+//! Many at once: as many connections as there is room for, and many streams that only wait.
+
+use std::time::Duration;
+
+use creditd::watch::Limits;
+use futures_util::future::join_all;
+
+use super::authority::{Authority, Folder};
+use super::{ask, hurried, raw, serves, with};
+use crate::harness::wait::until;
+use crate::harness::{Options, World};
+use crate::watch::Watch;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn beyond_the_room_there_is_nobody_is_let_in() {
+    World::run_with(with(|door| door.connections = 3), async |world| {
+        ask(&world.client).await.expect("an answer");
+        let address = world.server.address;
+        let inside = [raw::http2(address).await, raw::http2(address).await];
+        until("it is full", async || world.server.door().came_in == 3).await;
+        for refused in 1..=3 {
+            assert!(raw::rest(raw::connect(address).await).await.is_empty());
+            assert_eq!(world.server.door().turned_away, refused);
+        }
+        ask(&world.client).await.expect("an answer");
+        drop(inside);
+        until("there is room", async || world.server.door().open == 1).await;
+        ask(&world.server.client()).await.expect("an answer");
+    })
+    .await;
+}
+
+/// Connections that say nothing, or half of what they should, are closed in the end, and hold
+/// nobody up.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_begin_is_sent_away() {
+    let authority = Authority::new();
+    let folder = Folder::of(&authority.server());
+    let mut options = hurried();
+    for tls in [None, Some(folder.files())] {
+        options.door.tls = tls.clone();
+        World::run_with(options.clone(), async |world| {
+            let address = world.server.address;
+            let half: &[u8] =
+                if tls.is_some() { &[22, 3, 1, 2, 0, 1, 0] } else { &raw::PREFACE[..9] };
+            let silent = join_all((0..100).map(|_| raw::connect(address))).await;
+            let halted = join_all((0..100).map(|_| raw::saying(address, half))).await;
+            until("all are there", async || world.server.door().open == 200).await;
+            if tls.is_some() {
+                let client = super::secure(address, &authority, None).await.expect("a client");
+                ask(&client).await.expect("an answer");
+            } else {
+                serves(world).await;
+            }
+            for said in join_all(silent.into_iter().chain(halted).map(raw::rest)).await {
+                assert!(said.is_empty(), "{said:?}");
+            }
+            assert_eq!(world.server.door().failed, 200);
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_streams_wait_and_calls_are_answered() {
+    const CONNECTIONS: usize = 20;
+    const EACH: usize = 500;
+    let watch = Limits { watchers: 10_000, watched_customers: 10_000 };
+    World::run_with(Options { watch, ..Options::default() }, async |world| {
+        let clients: Vec<_> = (0..CONNECTIONS).map(|_| world.server.client()).collect();
+        let watches =
+            clients.iter().flat_map(|client| (0..EACH).map(|_| Watch::on(client, &["idle"])));
+        let watches = join_all(watches).await;
+        assert_eq!(world.server.watching().watchers, CONNECTIONS * EACH);
+        serves(world).await;
+        for client in &clients {
+            ask(client).await.expect("an answer");
+        }
+        drop(watches);
+    })
+    .await;
+}
+
+/// Clients are asked to connect again, and lose nothing by it.
+#[tokio::test(flavor = "multi_thread")]
+async fn old_connections_make_way_for_new_ones() {
+    let options = with(|door| door.patience.age = Duration::from_millis(50));
+    World::run_with(options, async |world| {
+        let mut watch = Watch::on(&world.client, &["acme"]).await;
+        watch.next().await;
+        until("it has connected again", async || {
+            ask(&world.client).await.expect("an answer");
+            world.server.door().came_in > 3
+        })
+        .await;
+        // A stream outlives its connection's age.
+        serves(world).await;
+        assert_eq!(watch.next().await.revision, 1);
+    })
+    .await;
+}
