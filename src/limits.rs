@@ -199,7 +199,7 @@ pub const KEEPALIVE_EVERY: Duration = Duration::from_secs(30);
 pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How old a connection gets, and up to a tenth more: then its client is told to make another,
 /// while its calls and streams go on. So balancing clients find new replicas soon after they are there.
-pub const CONNECTION_AGE: Duration = Duration::from_secs(10 * 60);
+pub const CONNECTION_AGE: Duration = Duration::from_secs(30 * 60);
 /// How long a call may take until its answer begins, unless its caller says less: far longer than
 /// any takes; a request that dribbles in would be waited for for ever.
 pub const CALL_TIME_MAX: Duration = Duration::from_secs(120);

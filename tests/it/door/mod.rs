@@ -28,7 +28,7 @@ fn with(change: impl FnOnce(&mut Settings)) -> Options {
 /// A door that waits for little, but longer than a client that is well ever takes.
 fn hurried() -> Options {
     with(|door| {
-        let (short, long) = (Duration::from_millis(300), Duration::from_secs(3));
+        let (short, long) = (Duration::from_millis(300), Duration::from_secs(2));
         door.patience =
             Patience { begin: long, ping_every: short, pong: long, call: long, ..door.patience };
     })

@@ -12,7 +12,10 @@ use super::Client;
 
 /// `creditd` with nothing of this process's settings.
 pub fn creditd() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_creditd"));
+    cleaned(Command::new(env!("CARGO_BIN_EXE_creditd")))
+}
+
+fn cleaned(mut command: Command) -> Command {
     let settings = std::env::vars_os().map(|(name, _)| name).filter(|name| {
         name.to_str().is_some_and(|name| name.starts_with("CREDITD_") || name == "DATABASE_URL")
     });
@@ -37,7 +40,15 @@ impl Serving {
 
     /// The same with these flags.
     pub async fn start_with(url: &str, flags: &[&str]) -> Self {
-        Self::listening("127.0.0.1:0", url, flags).await
+        Self::run(creditd(), "127.0.0.1:0", url, flags).await
+    }
+
+    /// The same where only so many files may be open.
+    pub async fn start_with_files(url: &str, files: u32) -> Self {
+        let mut command = Command::new("sh");
+        let limited = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
+        command.args(["-c", &limited, env!("CARGO_BIN_EXE_creditd")]);
+        Self::run(cleaned(command), "127.0.0.1:0", url, &[]).await
     }
 
     /// The same at this address.
@@ -47,7 +58,10 @@ impl Serving {
 
     /// The same at this address, with these flags.
     pub async fn listening(listen: &str, url: &str, flags: &[&str]) -> Self {
-        let mut command = creditd();
+        Self::run(creditd(), listen, url, flags).await
+    }
+
+    async fn run(mut command: Command, listen: &str, url: &str, flags: &[&str]) -> Self {
         command.args(["serve", "--listen", listen, "--database-url", url]).args(flags);
         let mut process = command.stderr(Stdio::piped()).spawn().expect("a child");
         let log = process.stderr.take().expect("its log");
