@@ -41,7 +41,7 @@ use tonic::service::{Routes, RoutesBuilder};
 
 pub use self::calls::Calls;
 pub use self::health::Health;
-pub use self::identity::{CertificateNames, Identity, IdentityLayer, KeyRing};
+pub use self::identity::{Identity, IdentityLayer, KeyRing};
 pub use self::panic::{Answer, PanicLayer};
 use crate::domain::entry::ACTOR_ANONYMOUS;
 use crate::domain::url_policy::UrlPolicy;

@@ -51,6 +51,16 @@ impl PeerNames {
     }
 }
 
+impl PeerNames {
+    /// All of them, as rules spell them: "URI:…", "DNS:…", "CN:…".
+    pub(in crate::rpc) fn as_rules_spell(&self) -> Vec<String> {
+        let uris = self.uris.iter().map(|uri| format!("URI:{uri}"));
+        let dns = self.dns.iter().map(|name| format!("DNS:{name}"));
+        let common = self.common_name.iter().map(|name| format!("CN:{name}"));
+        uris.chain(dns).chain(common).collect()
+    }
+}
+
 fn common_name(certificate: &X509Certificate<'_>) -> Option<String> {
     let mut names = certificate.subject().iter_common_name();
     match (names.next(), names.next()) {

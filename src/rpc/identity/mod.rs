@@ -19,13 +19,10 @@ use tower::{Layer, Service};
 use self::access::least_role;
 pub use self::keys::KeyRing;
 use self::revocable::Revocable;
+use super::door::Peer;
 use super::status;
 use crate::domain::entry::ACTOR_ANONYMOUS;
 use crate::domain::identity::{Caller, CertificateRule, KeyText, of_certificate};
-
-/// The names of a verified client certificate, as rules spell them: "URI:…", "DNS:…", "CN:…".
-#[derive(Debug, Clone)]
-pub struct CertificateNames(pub Arc<[String]>);
 
 /// How callers prove who they are.
 pub struct Identity {
@@ -67,8 +64,8 @@ impl Identity {
             let revoked = Some(taken.revoked.clone());
             return Ok(Admitted { caller: taken.caller.clone(), revoked });
         }
-        let names = from.get::<CertificateNames>();
-        let caller = names.and_then(|names| of_certificate(&self.rules, &names.0));
+        let names = from.get::<Peer>().and_then(|peer| peer.names.as_ref());
+        let caller = names.and_then(|names| of_certificate(&self.rules, &names.as_rules_spell()));
         let caller = caller.ok_or_else(status::unauthenticated)?;
         Ok(Admitted { caller, revoked: None })
     }
