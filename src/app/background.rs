@@ -6,8 +6,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::Settings;
 use super::metrics::Metrics;
-use super::serve::Settings;
 use crate::engine::Engine;
 use crate::store::Store;
 use crate::tasks::delivery::Delivery;

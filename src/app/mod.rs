@@ -11,6 +11,7 @@ mod keys;
 mod metrics;
 mod migrate;
 mod serve;
+mod settings;
 mod sweep;
 mod with_postgres;
 
@@ -21,7 +22,8 @@ use clap::{Parser, Subcommand};
 
 pub use self::database::Database;
 pub use self::doors::Doors;
-pub use self::serve::{Service, Settings, serve};
+pub use self::serve::{Service, serve};
+pub use self::settings::Settings;
 use crate::domain::identity::KeyId;
 use crate::engine::Failure;
 use crate::rpc::door;

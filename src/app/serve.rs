@@ -12,102 +12,18 @@ use tower::util::MapFutureLayer;
 
 use super::background::Background;
 use super::metrics::{self, Metrics};
-use super::{Database, Doors, Error, files};
+use super::{Database, Doors, Error, Settings, files};
 use crate::config;
 use crate::domain::identity::CertificateRule;
-use crate::domain::time::{Windows, to_micros};
-use crate::domain::url_policy::UrlPolicy;
-use crate::engine::{Engine, Lanes, Sizes};
+use crate::engine::{Engine, Lanes};
 use crate::limits;
 use crate::metrics::Registry;
-use crate::rpc::door;
-use crate::rpc::{Answer, Health, Identity, IdentityLayer, KeyRing, Services};
+use crate::rpc::door::{self, Door};
+use crate::rpc::{Answer, Calls, Health, Identity, IdentityLayer, KeyRing, Routes, Services};
 use crate::store::private::PrivateServer;
-use crate::store::{self, Address, Clock, Schema, Store, TestClock};
+use crate::store::{self, Address, Schema, Store};
 use crate::tasks::delivery;
-use crate::watch::{self, Hub};
-
-/// What of the configuration the service itself needs, besides a database and a listener.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Where `now` comes from.
-    pub clock: Clock,
-    /// The rules' windows.
-    pub windows: Windows,
-    /// Whether to book in the background what falls due.
-    pub sweeper: bool,
-    /// How the engine is sized.
-    pub sizes: Sizes,
-    /// Connections that reads share.
-    pub readers: usize,
-    /// How many may watch.
-    pub watch: watch::Limits,
-    /// Where webhooks may go, and how.
-    pub webhooks: delivery::Settings,
-    /// Whether this replica delivers them.
-    pub delivers: bool,
-    /// The roles of client certificates, where callers must say who they are; None where they need
-    /// not.
-    pub identity: Option<Vec<CertificateRule>>,
-    /// Whether to serve reflection.
-    pub reflection: bool,
-    /// Whether to bring the schema up to date, or wait until somebody has.
-    pub migrate: bool,
-    /// How long the end may take.
-    pub grace: Duration,
-}
-
-impl From<&config::Serve> for Settings {
-    fn from(config: &config::Serve) -> Self {
-        let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
-        let required = config.identity.required(config.listen);
-        Self {
-            clock: match config.test_clock {
-                Some(at) => Clock::Test(TestClock::new(to_micros(at))),
-                None => Clock::Database,
-            },
-            windows: config.rules.windows(),
-            sweeper: !config.no_sweeper,
-            sizes: Sizes {
-                lanes: config.sizing.lanes,
-                batch_commands: config.sizing.batch,
-                queue: config.sizing.queue,
-            },
-            readers: usize::from(config.sizing.readers),
-            watch: watch::Limits {
-                watchers: count(config.sizing.watchers),
-                watched_customers: count(config.sizing.watched_customers),
-            },
-            webhooks: delivery::Settings {
-                policy: UrlPolicy {
-                    allow_http: config.webhooks.webhook_allow_http,
-                    allow_private: config.webhooks.webhook_allow_private,
-                },
-                timeout: config.webhooks.webhook_timeout,
-            },
-            delivers: !config.webhooks.no_webhooks,
-            identity: required.then(|| config.identity.client_roles.clone()),
-            reflection: !config.identity.no_reflection,
-            migrate: config.life.migrate,
-            grace: config.life.grace,
-        }
-    }
-}
-
-impl From<&config::Serve> for door::Settings {
-    fn from(config: &config::Serve) -> Self {
-        let tls = config.tls.tls_cert.clone().zip(config.tls.tls_key.clone());
-        Self {
-            connections: usize::try_from(config.sizing.connections).unwrap_or(usize::MAX),
-            tls: tls.map(|(certificate, key)| door::Files {
-                certificate,
-                key,
-                client_ca: config.tls.tls_client_ca.clone(),
-            }),
-            patience: door::Patience::default(),
-        }
-    }
-}
+use crate::watch::Hub;
 
 /// A service that is up. Dropping it leaves it running; [`Service::stop`] ends it in order.
 pub struct Service {
@@ -171,13 +87,7 @@ impl Service {
             closing.clone(),
             settings.webhooks.policy,
         );
-        let identity = match settings.identity.clone() {
-            Some(rules) => {
-                let keys = Arc::new(KeyRing::open(store.clone()).await?);
-                Some(Arc::new(Identity { keys, rules }))
-            }
-            None => None,
-        };
+        let identity = identity(settings.identity.clone(), &store).await?;
         let routes = services.routes(&health, settings.reflection);
         let routes = routes.map_err(|error| Error::Serve(error.to_string()))?;
         health.look(&store).await;
@@ -197,16 +107,9 @@ impl Service {
         }
         background.push(tokio::spawn(door.follow(closing.clone())));
         let calls = TaskTracker::new();
-        let counted = calls.clone();
         let came = door.counts();
-        let server = door::server(&door.patience())
-            .layer(metrics.calls)
-            .layer(MapFutureLayer::new(move |call| counted.track_future(call)))
-            .layer(Answer::layer())
-            .layer(IdentityLayer(identity))
-            .add_routes(routes)
-            .serve_with_incoming_shutdown(door.connections(), closing.clone().cancelled_owned());
-        let serving = tokio::spawn(server);
+        let layers = Layers { counted: metrics.calls, calls: calls.clone(), identity };
+        let serving = tokio::spawn(layers.serve(routes, door, closing.clone()));
         let grace = settings.grace;
         Ok(Self {
             metrics: metrics.registry,
@@ -281,6 +184,42 @@ impl Service {
             Err(error) => error.to_string(),
         };
         Error::Serve(ended)
+    }
+}
+
+/// Who may call, and by which keys they are known; None where everybody may.
+async fn identity(
+    rules: Option<Vec<CertificateRule>>,
+    store: &Store,
+) -> Result<Option<Arc<Identity>>, Error> {
+    let Some(rules) = rules else { return Ok(None) };
+    let keys = Arc::new(KeyRing::open(store.clone()).await?);
+    Ok(Some(Arc::new(Identity { keys, rules })))
+}
+
+/// What a call goes through before it is served, from the outside in.
+struct Layers {
+    counted: Calls,
+    calls: TaskTracker,
+    identity: Option<Arc<Identity>>,
+}
+
+impl Layers {
+    async fn serve(
+        self,
+        routes: Routes,
+        door: Door,
+        closing: CancellationToken,
+    ) -> Result<(), tonic::transport::Error> {
+        let calls = self.calls;
+        door::server(&door.patience())
+            .layer(self.counted)
+            .layer(MapFutureLayer::new(move |call| calls.track_future(call)))
+            .layer(Answer::layer())
+            .layer(IdentityLayer(self.identity))
+            .add_routes(routes)
+            .serve_with_incoming_shutdown(door.connections(), closing.cancelled_owned())
+            .await
     }
 }
 

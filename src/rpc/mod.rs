@@ -37,7 +37,8 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding::Gzip;
-use tonic::service::{Routes, RoutesBuilder};
+pub use tonic::service::Routes;
+use tonic::service::RoutesBuilder;
 
 pub use self::calls::Calls;
 pub use self::health::Health;

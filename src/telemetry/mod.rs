@@ -8,7 +8,6 @@ mod traces;
 
 use std::io::{self, IsTerminal as _};
 
-use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing::Metadata;
 use tracing_subscriber::filter::{EnvFilter, FilterExt as _, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -36,7 +35,7 @@ type Listener = Box<dyn Layer<Registry> + Send + Sync>;
 /// Logs and traces for as long as the process lives.
 #[must_use = "what was traced last is sent by `end`"]
 pub struct Telemetry {
-    traces: Option<SdkTracerProvider>,
+    traces: Option<traces::Sending>,
 }
 
 /// Starts logging, and tracing where that is asked for.
@@ -44,9 +43,9 @@ pub struct Telemetry {
 /// # Errors
 /// Where traces cannot be sent there.
 pub fn start(format: LogFormat, traces: Option<&Traces>) -> Result<Telemetry, Error> {
-    let traces = traces.map(Traces::provider).transpose()?;
+    let traces = traces.map(Traces::begin).transpose()?;
     let mut listeners = vec![logs(format)];
-    listeners.extend(traces.as_ref().map(traces::listener));
+    listeners.extend(traces.as_ref().map(traces::Sending::listener));
     // A second start, in a test, keeps the first.
     drop(tracing_subscriber::registry().with(listeners).try_init());
     Ok(Telemetry { traces })
@@ -55,8 +54,8 @@ pub fn start(format: LogFormat, traces: Option<&Traces>) -> Result<Telemetry, Er
 impl Telemetry {
     /// Sends what was traced last, but does not wait for long.
     pub async fn end(self) {
-        if let Some(provider) = self.traces {
-            traces::flush(provider).await;
+        if let Some(traces) = self.traces {
+            traces.end().await;
         }
     }
 }

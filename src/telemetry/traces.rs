@@ -1,5 +1,6 @@
 //! Traces, sent to a collector over OTLP.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanData, SpanExporter};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
+use tracing::Metadata;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::filter_fn;
 
@@ -35,7 +37,7 @@ pub struct Error(#[from] ExporterBuildError);
 impl Traces {
     /// What sends spans from a thread of its own. To be made where there is a runtime: the
     /// connection lives there.
-    pub(super) fn provider(&self) -> Result<SdkTracerProvider, Error> {
+    pub(super) fn begin(&self) -> Result<Sending, Error> {
         let exporter = opentelemetry_otlp::SpanExporter::builder()
             .with_tonic()
             .with_endpoint(&self.endpoint)
@@ -46,33 +48,48 @@ impl Traces {
             .with_service_name("creditd")
             .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
             .build();
-        Ok(SdkTracerProvider::builder()
-            .with_batch_exporter(Told { exporter, away: AtomicBool::new(false) })
+        let away = Arc::new(AtomicBool::new(false));
+        let provider = SdkTracerProvider::builder()
+            .with_batch_exporter(Told { exporter, away: Arc::clone(&away) })
             .with_sampler(Sampler::ParentBased(Box::new(ratio)))
             .with_resource(resource)
-            .build())
+            .build();
+        Ok(Sending { provider, away })
     }
 }
 
-/// What makes spans of the [ones that are ours](spans) into those of a trace. Where in the source they
-/// are opened, and by which thread, is no part of them.
-pub(super) fn listener(provider: &SdkTracerProvider) -> Listener {
-    tracing_opentelemetry::layer()
-        .with_tracer(provider.tracer("creditd"))
-        .with_location(false)
-        .with_threads(false)
-        .with_target(false)
-        .with_tracked_inactivity(false)
-        .with_filter(filter_fn(|metadata| metadata.is_span() && metadata.target() == spans::TARGET))
-        .boxed()
+/// Traces on their way.
+pub(super) struct Sending {
+    provider: SdkTracerProvider,
+    away: Arc<AtomicBool>,
 }
 
-/// Sends what waits, in [`limits::TRACES_FLUSH`] or not at all.
-pub(super) async fn flush(provider: SdkTracerProvider) {
-    let flushed =
-        tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(limits::TRACES_FLUSH));
-    if let Ok(Err(error)) = flushed.await {
-        tracing::warn!(%error, "the last traces are lost");
+impl Sending {
+    /// What makes [our spans](spans) those of a trace. Where in the source they are opened, and by
+    /// which thread, is no part of them.
+    pub(super) fn listener(&self) -> Listener {
+        let ours =
+            |metadata: &Metadata<'_>| metadata.is_span() && metadata.target() == spans::TARGET;
+        tracing_opentelemetry::layer()
+            .with_tracer(self.provider.tracer("creditd"))
+            .with_location(false)
+            .with_threads(false)
+            .with_target(false)
+            .with_tracked_inactivity(false)
+            .with_filter(filter_fn(ours))
+            .boxed()
+    }
+
+    /// Sends what waits, in [`limits::TRACES_FLUSH`] or not at all.
+    pub(super) async fn end(self) {
+        let Self { provider, away } = self;
+        let end = move || provider.shutdown_with_timeout(limits::TRACES_FLUSH);
+        let ended = tokio::task::spawn_blocking(end).await;
+        if let Ok(Err(error)) = ended
+            && !away.load(Ordering::Relaxed)
+        {
+            tracing::warn!(%error, "the last traces are lost");
+        }
     }
 }
 
@@ -80,7 +97,7 @@ pub(super) async fn flush(provider: SdkTracerProvider) {
 #[derive(Debug)]
 struct Told {
     exporter: opentelemetry_otlp::SpanExporter,
-    away: AtomicBool,
+    away: Arc<AtomicBool>,
 }
 
 impl SpanExporter for Told {

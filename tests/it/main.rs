@@ -41,6 +41,7 @@ mod retries;
 mod rules;
 mod service;
 mod stream;
+mod telemetry;
 mod tour;
 mod usage;
 mod void;

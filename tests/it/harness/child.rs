@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 
 use super::Client;
 
@@ -30,6 +32,18 @@ fn cleaned(mut command: Command) -> Command {
 pub struct Serving {
     process: Child,
     pub address: SocketAddr,
+    said: Log,
+    reading: JoinHandle<()>,
+}
+
+/// What a child has said, and goes on to say.
+#[derive(Clone)]
+pub struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    pub fn lines(&self) -> Vec<String> {
+        self.0.lock().expect("a lock").clone()
+    }
 }
 
 impl Serving {
@@ -71,17 +85,34 @@ impl Serving {
             let line = log.next_line().await.expect("a log that reads");
             let line = line.unwrap_or_else(|| panic!("it ended:\n{}", said.join("\n")));
             if let Some((_, address)) = line.split_once("ready on ") {
-                break address.trim().parse().expect("an address");
+                break address
+                    .split('"')
+                    .next()
+                    .unwrap_or_default()
+                    .trim()
+                    .parse()
+                    .expect("an address");
             }
             said.push(line);
         };
         // Read on, so that the child never waits for room to write.
-        tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
-        Self { process, address }
+        let said = Log(Arc::new(Mutex::new(said)));
+        let more = said.clone();
+        let reading = tokio::spawn(async move {
+            while let Ok(Some(line)) = log.next_line().await {
+                more.0.lock().expect("a lock").push(line);
+            }
+        });
+        Self { process, address, said, reading }
     }
 
     pub fn client(&self) -> Client {
         Client::to(self.address)
+    }
+
+    /// What it has said so far; the line that it is ready is left out.
+    pub fn log(&self) -> Log {
+        self.said.clone()
     }
 
     /// SIGKILL: no farewell.
@@ -93,6 +124,8 @@ impl Serving {
     pub async fn stop(mut self) -> ExitStatus {
         let id = self.process.id().expect("a running child");
         kill(Pid::from_raw(id.cast_signed()), Signal::SIGTERM).expect("a signal");
-        self.process.wait().await.expect("its end")
+        let ended = self.process.wait().await.expect("its end");
+        self.reading.await.expect("all that it said");
+        ended
     }
 }

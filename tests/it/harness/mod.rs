@@ -149,6 +149,11 @@ impl Server {
         Client::to(self.address)
     }
 
+    /// What it counts, as Prometheus reads it.
+    pub fn metrics(&self) -> String {
+        self.service.metrics.text().expect("metrics")
+    }
+
     pub fn stats(&self) -> Snapshot {
         self.service.engine.stats()
     }

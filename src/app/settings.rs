@@ -1,0 +1,95 @@
+//! What the configuration comes to.
+
+use std::time::Duration;
+
+use crate::config;
+use crate::domain::identity::CertificateRule;
+use crate::domain::time::{Windows, to_micros};
+use crate::domain::url_policy::UrlPolicy;
+use crate::engine::Sizes;
+use crate::rpc::door;
+use crate::store::{Clock, TestClock};
+use crate::tasks::delivery;
+use crate::watch;
+
+/// What of the configuration the service itself needs, besides a database and a listener.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where `now` comes from.
+    pub clock: Clock,
+    /// The rules' windows.
+    pub windows: Windows,
+    /// Whether to book in the background what falls due.
+    pub sweeper: bool,
+    /// How the engine is sized.
+    pub sizes: Sizes,
+    /// Connections that reads share.
+    pub readers: usize,
+    /// How many may watch.
+    pub watch: watch::Limits,
+    /// Where webhooks may go, and how.
+    pub webhooks: delivery::Settings,
+    /// Whether this replica delivers them.
+    pub delivers: bool,
+    /// The roles of client certificates, where callers must say who they are; None where they need
+    /// not.
+    pub identity: Option<Vec<CertificateRule>>,
+    /// Whether to serve reflection.
+    pub reflection: bool,
+    /// Whether to bring the schema up to date, or wait until somebody has.
+    pub migrate: bool,
+    /// How long the end may take.
+    pub grace: Duration,
+}
+
+impl From<&config::Serve> for Settings {
+    fn from(config: &config::Serve) -> Self {
+        let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+        let required = config.identity.required(config.listen);
+        Self {
+            clock: match config.test_clock {
+                Some(at) => Clock::Test(TestClock::new(to_micros(at))),
+                None => Clock::Database,
+            },
+            windows: config.rules.windows(),
+            sweeper: !config.no_sweeper,
+            sizes: Sizes {
+                lanes: config.sizing.lanes,
+                batch_commands: config.sizing.batch,
+                queue: config.sizing.queue,
+            },
+            readers: usize::from(config.sizing.readers),
+            watch: watch::Limits {
+                watchers: count(config.sizing.watchers),
+                watched_customers: count(config.sizing.watched_customers),
+            },
+            webhooks: delivery::Settings {
+                policy: UrlPolicy {
+                    allow_http: config.webhooks.webhook_allow_http,
+                    allow_private: config.webhooks.webhook_allow_private,
+                },
+                timeout: config.webhooks.webhook_timeout,
+            },
+            delivers: !config.webhooks.no_webhooks,
+            identity: required.then(|| config.identity.client_roles.clone()),
+            reflection: !config.identity.no_reflection,
+            migrate: config.life.migrate,
+            grace: config.life.grace,
+        }
+    }
+}
+
+impl From<&config::Serve> for door::Settings {
+    fn from(config: &config::Serve) -> Self {
+        let tls = config.tls.tls_cert.clone().zip(config.tls.tls_key.clone());
+        Self {
+            connections: usize::try_from(config.sizing.connections).unwrap_or(usize::MAX),
+            tls: tls.map(|(certificate, key)| door::Files {
+                certificate,
+                key,
+                client_ca: config.tls.tls_client_ca.clone(),
+            }),
+            patience: door::Patience::default(),
+        }
+    }
+}
