@@ -77,6 +77,18 @@ impl Serving {
 
     async fn run(mut command: Command, listen: &str, url: &str, flags: &[&str]) -> Self {
         command.args(["serve", "--listen", listen, "--database-url", url]).args(flags);
+        Self::ready(command).await
+    }
+
+    /// The same at any address, with these flags and variables.
+    pub async fn start_in(url: &str, flags: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = creditd();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--database-url", url]).args(flags);
+        command.envs(variables.iter().copied());
+        Self::ready(command).await
+    }
+
+    async fn ready(mut command: Command) -> Self {
         let mut process = command.stderr(Stdio::piped()).spawn().expect("a child");
         let log = process.stderr.take().expect("its log");
         let mut log = BufReader::new(log).lines();

@@ -11,8 +11,8 @@ use crate::harness::receiver::{Answer, Receiver};
 use crate::harness::wait::until;
 use crate::harness::{Options, World, notify, say, t0};
 
-fn assert_figures(text: &str, expected: &[(&str, f64)]) {
-    let found: Vec<(&str, f64)> =
+fn assert_figures(text: &str, expected: &[(&str, u64)]) {
+    let found: Vec<(&str, u64)> =
         expected.iter().map(|(series, _)| (*series, figure(text, series))).collect();
     assert_eq!(found, expected);
 }
@@ -42,9 +42,9 @@ async fn calls_by_method_and_code() {
         };
         let create = "credits.v1.CreditService/CreateGrant";
         // The last word of a call is counted once it is sent.
-        until("all are counted", async || of("unknown", "UNIMPLEMENTED") == 1.0).await;
-        assert_eq!((of(create, "OK"), of(create, "INVALID_ARGUMENT")), (2.0, 1.0));
-        assert_eq!(of("credits.v1.CreditService/GetGrant", "NOT_FOUND"), 1.0);
+        until("all are counted", async || of("unknown", "UNIMPLEMENTED") == 1).await;
+        assert_eq!((of(create, "OK"), of(create, "INVALID_ARGUMENT")), (2, 1));
+        assert_eq!(of("credits.v1.CreditService/GetGrant", "NOT_FOUND"), 1);
         assert!(!world.server.metrics().contains("Unheard"), "only methods that there are");
     })
     .await;
@@ -73,15 +73,15 @@ async fn streams_and_watchers() {
         let open = r#"creditd_calls_in_flight{method="credits.v1.CreditService/WatchBalance"}"#;
         let ended = r#"creditd_streams_total{code="CANCELLED",method="credits.v1.CreditService/WatchBalance"}"#;
         let text = world.server.metrics();
-        let none = (ended, 0.0);
-        assert_figures(&text, &[("creditd_watchers", 1.0), ("creditd_watched_customers", 2.0)]);
-        assert_figures(&text, &[(open, 1.0), none]);
-        assert!(figure(&text, "creditd_watch_lag_seconds_count") >= 1.0, "they were shown");
+        let none = (ended, 0);
+        assert_figures(&text, &[("creditd_watchers", 1), ("creditd_watched_customers", 2)]);
+        assert_figures(&text, &[(open, 1), none]);
+        assert!(figure(&text, "creditd_watch_lag_seconds_count") >= 1, "they were shown");
         drop(watch);
-        until("it has ended", async || figure(&world.server.metrics(), ended) == 1.0).await;
-        until("nobody watches", async || figure(&world.server.metrics(), "creditd_watchers") == 0.0)
+        until("it has ended", async || figure(&world.server.metrics(), ended) == 1).await;
+        until("nobody watches", async || figure(&world.server.metrics(), "creditd_watchers") == 0)
             .await;
-        assert_figures(&world.server.metrics(), &[(open, 0.0)]);
+        assert_figures(&world.server.metrics(), &[(open, 0)]);
     })
     .await;
 }
@@ -96,27 +96,27 @@ async fn batches_queues_and_pools() {
         world.client.import("an-import", rows).await;
         let (text, stats) = (world.server.metrics(), world.server.stats());
         assert_eq!(stats.commands, 43);
-        let batches = f64::from(u32::try_from(stats.batches).expect("few"));
-        let statements = f64::from(u32::try_from(stats.statements).expect("few"));
+        let batches = stats.batches;
+        let statements = stats.statements;
         assert_figures(
             &text,
             &[
-                ("creditd_batch_commands_sum", 43.0),
+                ("creditd_batch_commands_sum", 43),
                 ("creditd_batch_commands_count", batches),
                 ("creditd_batch_duration_seconds_count", batches),
                 ("creditd_statements_total", statements),
-                (r#"creditd_batch_commands_bucket{le="1"}"#, 3.0),
-                (r#"creditd_queued_commands{from="calls"}"#, 0.0),
-                (r#"creditd_queued_commands{from="streams"}"#, 0.0),
-                ("creditd_batch_retries_total", 0.0),
-                ("creditd_database_up", 1.0),
+                (r#"creditd_batch_commands_bucket{le="1"}"#, 3),
+                (r#"creditd_queued_commands{from="calls"}"#, 0),
+                (r#"creditd_queued_commands{from="streams"}"#, 0),
+                ("creditd_batch_retries_total", 0),
+                ("creditd_database_up", 1),
             ],
         );
         // Three calls, and the rows' part in each lane.
         let arrived = figure(&text, "creditd_queue_wait_seconds_count");
         assert_eq!(arrived, figure(&text, "creditd_ledger_lag_seconds_count"));
-        assert!((4.0..=5.0).contains(&arrived), "{arrived}");
-        assert!(figure(&text, r#"creditd_pool_connections{pool="readers",state="idle"}"#) >= 1.0);
+        assert!((4..=5).contains(&arrived), "{arrived}");
+        assert!(figure(&text, r#"creditd_pool_connections{pool="readers",state="idle"}"#) >= 1);
     })
     .await;
 }
@@ -133,16 +133,16 @@ async fn what_the_sweeper_brought() {
         assert_figures(
             &world.server.metrics(),
             &[
-                (r#"creditd_sweeper_passes_total{outcome="done"}"#, 1.0),
-                (r#"creditd_sweeper_brought_total{what="grants_ended"}"#, 2.0),
-                (r#"creditd_sweeper_brought_total{what="holds_expired"}"#, 0.0),
-                ("creditd_sweeper_due_customers", 2.0),
-                ("creditd_sweeper_lag_seconds", 86_400.0),
+                (r#"creditd_sweeper_passes_total{outcome="done"}"#, 1),
+                (r#"creditd_sweeper_brought_total{what="grants_ended"}"#, 2),
+                (r#"creditd_sweeper_brought_total{what="holds_expired"}"#, 0),
+                ("creditd_sweeper_due_customers", 2),
+                ("creditd_sweeper_lag_seconds", 86_400),
             ],
         );
         world.advance(TimeDelta::days(1)).await;
         let text = world.server.metrics();
-        assert_figures(&text, &[("creditd_sweeper_lag_seconds", 0.0)]);
+        assert_figures(&text, &[("creditd_sweeper_lag_seconds", 0)]);
     })
     .await;
 }
@@ -160,11 +160,11 @@ async fn the_outbox_and_what_became_of_it() {
         let delivering = world.another(&Options::at(t0() + TimeDelta::hours(1))).await;
         let lag = async || figure(&delivering.metrics(), "creditd_outbox_lag_seconds");
         receiver.until_seen(16).await;
-        until("one waits", async || lag().await == 3_600.0).await;
+        until("one waits", async || lag().await == 3_600).await;
         let pending = "creditd_outbox_pending_deliveries";
-        until("they are counted", async || figure(&delivering.metrics(), pending) == 17.0).await;
+        until("they are counted", async || figure(&delivering.metrics(), pending) == 17).await;
         let delivered = r#"creditd_webhook_attempts_total{outcome="delivered"}"#;
-        assert_figures(&delivering.metrics(), &[(delivered, 0.0)]);
+        assert_figures(&delivering.metrics(), &[(delivered, 0)]);
         delivering.stop().await;
     })
     .await;
@@ -174,7 +174,7 @@ async fn the_outbox_and_what_became_of_it() {
         world.client.try_create_endpoint(endpoint).await.expect("an endpoint");
         world.client.grant(say::units("acme", "10")).await;
         let disabled = "creditd_webhook_endpoints_disabled_total";
-        until("it is told off", async || figure(&world.server.metrics(), disabled) == 1.0).await;
+        until("it is told off", async || figure(&world.server.metrics(), disabled) == 1).await;
     })
     .await;
 }

@@ -10,9 +10,9 @@ mod traces;
 use std::collections::BTreeSet;
 
 /// The figure at this name and these labels, as they are printed; 0 where there is none.
-fn figure(text: &str, series: &str) -> f64 {
+fn figure(text: &str, series: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-    line.map_or(0.0, |value| value.parse().expect("a number"))
+    line.map_or(0, |value| value.parse().expect("a whole number"))
 }
 
 /// The names of all metrics in this text.

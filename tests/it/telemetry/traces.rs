@@ -160,7 +160,8 @@ async fn a_collector_that_is_away_is_told_of_once() {
     let away = format!("http://{}", listener.local_addr().expect("an address"));
     drop(listener);
     let flags = ["--otlp-endpoint", &away];
-    let serving = Serving::start_with(&database.url, &flags).await;
+    let often = [("OTEL_BSP_SCHEDULE_DELAY", "100")];
+    let serving = Serving::start_in(&database.url, &flags, &often).await;
     let client = serving.client();
     let log = serving.log();
     let said = || log.lines().iter().filter(|line| line.contains("traces")).count();
