@@ -6,7 +6,7 @@ TOOL := scripts/tool.sh
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo test check bench fmt clean
+.PHONY: help run demo test check bench chart fmt clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | tr '|' '\t' | expand -t 16
@@ -34,6 +34,9 @@ check: ## Format, lints, the wire contract, dependencies
 bench: ## Measure, each figure beside its reference in the same run; ARGS adds flags
 	@scripts/needs.sh run
 	cargo bench --locked --bench speed -- $(ARGS)
+
+chart: ## Lint, render and validate the Helm chart; fetches some 400 MB of tools
+	scripts/chart.sh
 
 fmt: ## Format Rust and proto
 	cargo fmt
