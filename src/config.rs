@@ -118,12 +118,12 @@ impl Rules {
     }
 }
 
-/// TLS. The files are PEM, and looked at again every few seconds: what is new there is what new
-/// connections are met with.
+/// The papers that creditd shows, and asks for.
 #[derive(Debug, Clone, Args)]
 pub struct Tls {
-    /// The server's certificate, followed by those between it and its authority. Without it creditd
-    /// speaks no TLS.
+    /// The server's certificate, followed by those between it and its authority, in PEM, like its
+    /// key and the authorities. They are looked at again every few seconds: what is new there is
+    /// what new connections are met with. Without it creditd speaks no TLS.
     #[arg(long, env = "CREDITD_TLS_CERT", value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
 
@@ -292,7 +292,7 @@ pub struct Serve {
     #[arg(long, env = "CREDITD_LISTEN", default_value = "127.0.0.1:50051", value_name = "ADDR")]
     pub listen: SocketAddr,
 
-    /// TLS.
+    /// The papers that creditd shows, and asks for.
     #[command(flatten)]
     pub tls: Tls,
 
