@@ -141,7 +141,9 @@ impl Server {
         let address = listener.local_addr().expect("an address");
         let door = Door::open(listener, options.door.clone()).await.expect("a door");
         let database = Address::parse(url).expect("a URL");
-        let service = Service::start(database, door, options.settings()).await.expect("a service");
+        // Boxed: it is much, and part of every test.
+        let service = Box::pin(Service::start(database, door, options.settings()));
+        let service = service.await.expect("a service");
         Self { address, service }
     }
 

@@ -20,8 +20,9 @@ fn metrics_in(text: &str, known: &BTreeSet<String>) -> BTreeSet<String> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     let named = words.filter(|word| word.starts_with("creditd_") || word.starts_with("process_"));
     let whole = |word: &str| {
-        let parts = ["_bucket", "_count", "_sum"].iter().filter_map(|part| word.strip_suffix(part));
-        parts.filter(|whole| known.contains(*whole)).next().unwrap_or(word).to_owned()
+        let mut parts =
+            ["_bucket", "_count", "_sum"].iter().filter_map(|part| word.strip_suffix(part));
+        parts.find(|whole| known.contains(*whole)).unwrap_or(word).to_owned()
     };
     named.map(whole).collect()
 }
