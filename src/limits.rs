@@ -336,7 +336,7 @@ pub const FAREWELL: Duration = Duration::from_secs(2);
 
 /// How often pending deliveries are counted for the metrics: as often as Prometheus mostly looks.
 pub const OUTBOX_COUNT_EVERY: Duration = Duration::from_secs(15);
-/// How many are counted: a millisecond of work, and beyond it only the lag matters.
+/// How many are counted: some milliseconds of work, and beyond it only the lag matters.
 pub const OUTBOX_COUNTED_MAX: i64 = 10_000;
 
 // --- Telemetry -------------------------------------------------------------------------------

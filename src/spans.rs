@@ -15,12 +15,17 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::{Level, Span, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
+use crate::metrics::number;
+
 /// What tells these spans from those of libraries.
 pub const TARGET: &str = module_path!();
 
 /// A call, which goes on with the trace that its headers tell of. `name` is the service's, a slash,
 /// and the method's.
 pub fn call(name: &str, headers: &HeaderMap) -> Span {
+    if !tracing::span_enabled!(Level::INFO) {
+        return Span::none();
+    }
     let (service, method) = name.split_once('/').unwrap_or_default();
     let span = info_span!(
         "call",
@@ -32,11 +37,9 @@ pub fn call(name: &str, headers: &HeaderMap) -> Span {
         rpc.method = method,
         rpc.grpc.status_code = tracing::field::Empty,
     );
-    if !span.is_disabled() {
-        let caller = TraceContextPropagator::new().extract(&HeaderExtractor(headers));
-        // It fails where the span goes nowhere.
-        drop(span.set_parent(caller));
-    }
+    let caller = TraceContextPropagator::new().extract(&HeaderExtractor(headers));
+    // It fails where the span goes nowhere.
+    drop(span.set_parent(caller));
     span
 }
 
@@ -60,7 +63,7 @@ pub fn asking() -> Span {
 /// None of them recorded, it is not either.
 pub fn batch(asked: &[Span], commands: usize) -> Span {
     let Some(first) = asked.first() else { return Span::none() };
-    let span = info_span!(parent: first, "batch", commands);
+    let span = info_span!(parent: first, "batch", commands = number(commands));
     for asked in asked {
         span.follows_from(asked);
     }
@@ -80,7 +83,10 @@ pub fn sweep() -> Span {
 
 /// What a pass did.
 pub fn swept(sweep: &Span, customers: usize, renewed: usize, removed: usize) {
-    sweep.record("customers", customers).record("renewed", renewed).record("removed", removed);
+    let figures = [("customers", customers), ("renewed", renewed), ("removed", removed)];
+    for (name, figure) in figures {
+        sweep.record(name, number(figure));
+    }
 }
 
 /// An attempt at a webhook, the first being 1. Receivers are not told of the trace: it is none of
@@ -98,7 +104,7 @@ pub fn webhook(attempt: i32) -> Span {
 
 /// What came of an attempt; `error` in words of ours, where it failed.
 pub fn received(webhook: &Span, status: Option<u16>, error: Option<&str>) {
-    webhook.record("http.response.status_code", status).record("error.type", error);
+    webhook.record("http.response.status_code", status.map(i64::from)).record("error.type", error);
     failed_if(error.is_some(), webhook);
 }
 

@@ -98,7 +98,8 @@ impl Lane {
                 Failure::Internal(id)
             }
             Err(Verdict::Guilty(error)) => {
-                tracing::warn!(%error, commands = commands.len(), "running a batch one by one");
+                // Whoever is at fault is told of below.
+                tracing::debug!(%error, commands = commands.len(), "running a batch one by one");
                 return self.one_by_one(commands).await;
             }
         };

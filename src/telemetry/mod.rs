@@ -76,3 +76,24 @@ fn filter() -> EnvFilter {
     let asked = asked.and_then(|asked| EnvFilter::try_new(format!("{QUIET},{asked}")).ok());
     asked.unwrap_or_else(|| EnvFilter::new(format!("{QUIET},info")))
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+
+    use super::*;
+    use crate::spans;
+
+    #[test]
+    fn without_traces_there_are_no_spans() {
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let listeners = tracing_subscriber::registry().with(vec![logs(format)]);
+            tracing::subscriber::with_default(listeners, || {
+                assert!(tracing::event_enabled!(tracing::Level::ERROR), "events are heard");
+                assert!(spans::call("a/b", &HeaderMap::new()).is_disabled());
+                assert!(spans::asking().is_disabled());
+                assert!(spans::sweep().is_disabled());
+            });
+        }
+    }
+}

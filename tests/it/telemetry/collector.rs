@@ -74,10 +74,10 @@ impl TraceService for Seen {
     }
 }
 
-/// The attributes of a span, as `name=value`, sorted.
+/// The attributes of a span, as `name=value`, sorted; texts in quotes.
 pub fn attributes(span: &Span) -> Vec<String> {
     let value = |value: Value| match value {
-        Value::StringValue(text) => text,
+        Value::StringValue(text) => format!("{text:?}"),
         Value::IntValue(number) => number.to_string(),
         other => format!("{other:?}"),
     };

@@ -88,9 +88,9 @@ async fn calls_and_the_batch_that_carries_them_out() {
         attributes(&second),
         [
             "rpc.grpc.status_code=0",
-            "rpc.method=CreateGrant",
-            "rpc.service=credits.v1.CreditService",
-            "rpc.system=grpc"
+            r#"rpc.method="CreateGrant""#,
+            r#"rpc.service="credits.v1.CreditService""#,
+            r#"rpc.system="grpc""#
         ]
     );
     let batches = collector.spans("batch");
@@ -125,9 +125,10 @@ async fn passes_and_attempts() {
     client.grant(say::units("acme", "10")).await;
     receiver.until_seen(1).await;
     serving.stop().await;
-    assert!(!collector.spans("sweep").is_empty());
+    let sweep = &collector.spans("sweep")[0];
+    assert_eq!(attributes(sweep), ["customers=0", "removed=0", "renewed=0"]);
     let attempt = &collector.spans("webhook")[0];
-    let error = "error.type=503 Service Unavailable".to_owned();
+    let error = r#"error.type="503 Service Unavailable""#.to_owned();
     let expected = ["attempt=1".to_owned(), error, "http.response.status_code=503".to_owned()];
     assert_eq!(attributes(attempt), expected);
     assert_eq!(attempt.status.as_ref().expect("a status").code(), StatusCode::Error);
