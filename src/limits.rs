@@ -269,6 +269,10 @@ pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a statement waits for a lock: another replica's batch takes milliseconds, and a row
 /// that somebody else holds must not hold a lane up for long.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a transaction of the service may be left waiting for its next statement: as long as
+/// [`BATCH_TIMEOUT`], after which nobody comes back for it. The customers that a machine had locked
+/// when it lost power would stay locked until TCP notices.
+pub const IDLE_IN_TRANSACTION_TIMEOUT: Duration = BATCH_TIMEOUT;
 
 /// Rows of an export that are read at once, and customers looked at for them: beyond a thousand the
 /// cost of asking is lost in that of the rows, and what is in memory stays small.

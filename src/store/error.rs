@@ -2,6 +2,7 @@
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
+use super::tls;
 use crate::domain::amount::AmountError;
 
 /// A failure of the store. Its text is for the log; it never reaches a client.
@@ -124,7 +125,7 @@ impl From<tokio_postgres::Error> for Error {
             SqlState::INSUFFICIENT_PRIVILEGE,
         ];
         // What waiting does not mend is not waited for at the start.
-        if error.code().is_some_and(|code| refused.contains(code)) {
+        if error.code().is_some_and(|code| refused.contains(code)) || tls::is_refused(&error) {
             Self::Other(text)
         } else {
             Self::Away(text)

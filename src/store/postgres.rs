@@ -15,11 +15,13 @@ use diesel_async::{
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 use futures_util::FutureExt as _;
-use tokio::time::timeout;
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::Config;
 
+use super::conninfo;
 use super::error::{Error, Result};
+use super::servers::Servers;
 use super::statement::Statement;
+use super::tls::Tls;
 use crate::limits;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
@@ -41,26 +43,18 @@ const PLAN_SETTINGS: &str = "-c plan_cache_mode=force_generic_plan -c enable_seq
 
 /// Where the database is. The password is not printed.
 #[derive(Clone)]
-pub struct Address(Config);
+pub struct Address(Servers);
 
 impl Address {
     /// Reads a `postgres://` URL or a libpq key/value string.
     ///
     /// # Errors
-    /// [`Error::Other`] where it is neither.
+    /// [`Error::Other`] where it is neither, or names files that do not read.
     pub fn parse(url: &str) -> Result<Self> {
-        let mut config = Config::from_str(url)
+        let (url, given) = conninfo::split(url)?;
+        let config = Config::from_str(&url)
             .map_err(|_| Error::Other("the database URL does not read as one".into()))?;
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(limits::CONNECT_TIMEOUT);
-        }
-        if config.get_tcp_user_timeout().is_none() {
-            config.tcp_user_timeout(limits::TCP_USER_TIMEOUT);
-        }
-        if config.get_application_name().is_none() {
-            config.application_name("creditd");
-        }
-        Ok(Self(config))
+        Ok(Self(Servers::new(&config, Tls::new(given)?)))
     }
 
     /// A connection for the service's own statements: planned as look-ups, with timeouts.
@@ -69,14 +63,13 @@ impl Address {
     /// [`Error::Away`].
     pub async fn connect(&self) -> Result<AsyncPgConnection> {
         let timeouts = format!(
-            " -c statement_timeout={} -c lock_timeout={}",
+            "-c statement_timeout={} -c lock_timeout={} \
+             -c idle_in_transaction_session_timeout={}",
             limits::STATEMENT_TIMEOUT.as_millis(),
             limits::LOCK_TIMEOUT.as_millis(),
+            limits::IDLE_IN_TRANSACTION_TIMEOUT.as_millis(),
         );
-        let mut config = self.0.clone();
-        let given = config.get_options().unwrap_or_default().to_owned();
-        config.options(format!("{PLAN_SETTINGS}{timeouts} {given}"));
-        open(&config).await
+        self.0.connect(&format!("{PLAN_SETTINGS} {timeouts}")).await
     }
 
     /// A connection with the server's own settings: for migrations and the audit, whose
@@ -85,7 +78,7 @@ impl Address {
     /// # Errors
     /// [`Error::Away`].
     pub async fn connect_plain(&self) -> Result<AsyncPgConnection> {
-        open(&self.0).await
+        self.0.connect("").await
     }
 
     /// Brings the schema up to date; safe to run from several places at once. How many migrations were
@@ -176,25 +169,11 @@ fn refuse_newer(
 
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Address")
-            .field("hosts", &self.0.get_hosts())
-            .field("ports", &self.0.get_ports())
-            .field("dbname", &self.0.get_dbname())
-            .finish_non_exhaustive()
+        let servers = self.0.each().iter();
+        f.debug_list()
+            .entries(servers.map(|one| (one.get_hosts(), one.get_ports(), one.get_dbname())))
+            .finish()
     }
-}
-
-/// The driver's timeout covers each host's socket and nothing after it, and a server may take a
-/// connection and then say nothing: so the whole attempt is bounded, too.
-async fn open(config: &Config) -> Result<AsyncPgConnection> {
-    let each = config.get_connect_timeout().copied().unwrap_or(limits::CONNECT_TIMEOUT);
-    let hosts = u32::try_from(config.get_hosts().len().max(1)).unwrap_or(u32::MAX);
-    let attempt = async {
-        let (client, connection) = config.connect(NoTls).await?;
-        Ok(AsyncPgConnection::try_from_client_and_connection(client, connection).await?)
-    };
-    let attempt = timeout(each.saturating_mul(hosts), attempt).await;
-    attempt.unwrap_or_else(|_| Err(Error::Away("it does not answer".into())))
 }
 
 /// How busy a pool is.

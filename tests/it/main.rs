@@ -19,6 +19,7 @@ mod campaigns;
 mod cli;
 mod crash;
 mod customers;
+mod database_tls;
 mod door;
 mod export;
 mod fields;
