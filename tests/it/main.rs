@@ -22,6 +22,7 @@ mod customers;
 mod database_tls;
 mod door;
 mod export;
+mod failover;
 mod fields;
 mod fire;
 mod grants;
