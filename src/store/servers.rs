@@ -59,7 +59,10 @@ impl Servers {
     async fn ask(&self, server: &Config, options: &str) -> Result<AsyncPgConnection> {
         let mut config = server.clone();
         let given = server.get_options().unwrap_or_default();
-        config.options(format!("{options} {given}"));
+        // Poolers may refuse any; so none is sent that says nothing.
+        if !options.is_empty() {
+            config.options(format!("{options} {given}"));
+        }
         let patience = server.get_connect_timeout().copied().unwrap_or(limits::CONNECT_TIMEOUT);
         let asked = timeout(patience, self.try_ways(config)).await;
         asked.unwrap_or_else(|_| Err(Error::Away("it does not answer".into())))
