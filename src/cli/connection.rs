@@ -28,6 +28,7 @@ use crate::pb::usage_service_client::UsageServiceClient;
 pub struct Endpoint {
     /// Where creditd answers: a URL, or host:port for one without TLS.
     #[arg(
+        id = "endpoint",
         long = "endpoint",
         env = "CREDITD_ENDPOINT",
         default_value = "http://127.0.0.1:50051",
