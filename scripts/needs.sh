@@ -49,3 +49,8 @@ if [ "$1" = test ] || ! server; then
         install python3-pip || true
     fi
 fi
+
+# promtool checks the metrics. The package brings a server, too, so elsewhere who wants it installs it.
+if [ "$1" = test ] && [ -n "${CI:-}" ] && ! command -v promtool >/dev/null && root_with_apt; then
+    install prometheus
+fi
