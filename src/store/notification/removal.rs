@@ -14,7 +14,8 @@ struct Remove;
 
 impl Store {
     /// Removes deliveries that are old enough at `now`, at most
-    /// [`limits::DELIVERIES_REMOVED_AT_ONCE`]; how many.
+    /// [`limits::DELIVERIES_REMOVED_AT_ONCE`]; how many. Those that another replica is about to remove,
+    /// or that are being sent again, are left to it.
     ///
     /// # Errors
     /// As the database says.
@@ -30,11 +31,15 @@ impl Store {
             ),
             ") AS k(delivered, other, most)) \
              DELETE FROM deliveries WHERE id IN (SELECT d.id FROM k CROSS JOIN webhook_endpoints e \
-               CROSS JOIN LATERAL (SELECT id FROM deliveries WHERE endpoint_id = e.id \
-                 AND created_at < CASE WHEN e.deleted_at IS NULL THEN k.delivered \
-                   ELSE 'infinity' END \
-                 AND (status = 'delivered' OR created_at < k.other OR e.deleted_at IS NOT NULL) \
-                 ORDER BY created_at LIMIT k.most) d \
+               CROSS JOIN LATERAL ( \
+                 SELECT id FROM (SELECT id FROM deliveries WHERE endpoint_id = e.id \
+                   AND status = 'delivered' AND created_at < k.delivered \
+                   ORDER BY created_at LIMIT k.most FOR UPDATE SKIP LOCKED) delivered \
+                 UNION ALL \
+                 SELECT id FROM (SELECT id FROM deliveries WHERE endpoint_id = e.id \
+                   AND created_at < CASE WHEN e.deleted_at IS NULL THEN k.other \
+                     ELSE 'infinity' END \
+                   ORDER BY created_at LIMIT k.most FOR UPDATE SKIP LOCKED) other) d \
                LIMIT (SELECT most FROM k))",
         );
         let mut conn = self.readers.get().await?;

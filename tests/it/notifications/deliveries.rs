@@ -273,3 +273,49 @@ async fn a_test_arrives() {
     })
     .await;
 }
+
+/// What was delivered goes after a week, what was not after a month, and what was for somebody who is
+/// gone at once; but for what another replica has in hand.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_old_is_removed() {
+    World::run_silent(async |world| {
+        let (to, gone) = (endpoint(world).await, endpoint(world).await);
+        world.client.disable(&to, true).await;
+        world.client.delete_endpoint(&gone).await;
+        let mut kept = Vec::new();
+        for (endpoint, status, day, stays) in [
+            (&to, "delivered", 1, false),
+            (&to, "delivered", 33, false),
+            (&to, "delivered", 34, true),
+            (&to, "pending", 10, false),
+            (&to, "pending", 11, true),
+            (&to, "parked", 10, false),
+            (&to, "parked", 11, true),
+            (&gone, "pending", 40, false),
+        ] {
+            let at = t0() + TimeDelta::days(day);
+            let id = written(world, endpoint, (None, "hold.expired", status), at).await;
+            if stays {
+                kept.push(id);
+            }
+        }
+        let locked = t0() + TimeDelta::days(2);
+        let locked = written(world, &to, (None, "hold.expired", "delivered"), locked).await;
+        let other = world.database.connect().await;
+        other.batch_execute("BEGIN").await.expect("a transaction");
+        let lock = "SELECT 1 FROM deliveries WHERE id::text = $1 FOR UPDATE";
+        other.query_one(lock, &[&locked]).await.expect("a lock");
+        let sql = world.database.connect().await;
+        let left = async || {
+            let ids = "SELECT id::text FROM deliveries ORDER BY id";
+            let rows = sql.query(ids, &[]).await.expect("deliveries");
+            rows.iter().map(|row| row.get(0)).collect::<Vec<String>>()
+        };
+        world.advance(TimeDelta::days(41) - TimeDelta::hours(1)).await;
+        assert_eq!(left().await, [&kept[..], &[locked]].concat());
+        other.batch_execute("ROLLBACK").await.expect("a release");
+        world.advance(TimeDelta::seconds(1)).await;
+        assert_eq!(left().await, kept);
+    })
+    .await;
+}
