@@ -64,7 +64,8 @@ impl Servers {
             config.options(format!("{options} {given}"));
         }
         let patience = server.get_connect_timeout().copied().unwrap_or(limits::CONNECT_TIMEOUT);
-        let asked = timeout(patience, self.try_ways(config)).await;
+        // Boxed, because a handshake is large, and rare in the futures that may come to it.
+        let asked = timeout(patience, Box::pin(self.try_ways(config))).await;
         asked.unwrap_or_else(|_| Err(Error::Away("it does not answer".into())))
     }
 
