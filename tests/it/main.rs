@@ -17,6 +17,7 @@ mod balance;
 mod batches;
 mod campaigns;
 mod cli;
+mod clients;
 mod crash;
 mod customers;
 mod database_tls;
