@@ -403,9 +403,9 @@ pub const KEY_NAME_CHARS_MAX: usize = 100;
 pub const API_KEYS_MAX: usize = 1_000;
 /// How often a replica reads which API keys are taken: a key that was revoked opens no longer.
 pub const API_KEYS_EVERY: Duration = Duration::from_secs(2);
-/// How soon after a reading a key that was not in it is looked for again, so that a new one works at
-/// once and those who make keys up do not busy the database.
-pub const API_KEYS_AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// Pause between two such readings, where keys that are not known ask for them: a new one works at
+/// once, and those who make keys up do not busy the database.
+pub const API_KEYS_PAUSE: Duration = Duration::from_millis(200);
 /// Streams on one connection to the health port: probes come one by one, and a few watch.
 pub const HEALTH_STREAMS: u32 = 16;
 /// Longest lifetime of an API key: longer ones are meant for ever.

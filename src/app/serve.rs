@@ -194,6 +194,12 @@ async fn identity(
 ) -> Result<Option<Arc<Identity>>, Error> {
     let Some(rules) = rules else { return Ok(None) };
     let keys = Arc::new(KeyRing::open(store.clone()).await?);
+    if keys.is_empty() && rules.is_empty() {
+        tracing::warn!(
+            "callers must say who they are, and nobody can yet: \
+             creditd keys create --role admin --name NAME"
+        );
+    }
     Ok(Some(Arc::new(Identity { keys, rules })))
 }
 
@@ -275,7 +281,7 @@ pub async fn serve(
         tracing::warn!("identity is off: whoever reaches {bound} may do everything");
     }
     tracing::info!("ready on {bound}");
-    if database.private.is_some() {
+    if database.private.is_some() && !identity && config.tls.tls_cert.is_none() {
         welcome(bound);
     }
     let ended = tokio::select! {

@@ -14,6 +14,7 @@ use crate::watch;
 
 /// What of the configuration the service itself needs, besides a database and a listener.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Settings {
     /// Where `now` comes from.
     pub clock: Clock,

@@ -251,7 +251,7 @@ async fn luck_changes_nothing(seed: u64) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_history_looks_the_same_whether_it_is_swept_or_not() {
-    let rows = luck_changes_nothing(1).await;
+    let rows = Box::pin(luck_changes_nothing(1)).await;
     for kind in [
         "expired",
         "expiration_reclaimed",
@@ -270,5 +270,5 @@ async fn a_history_looks_the_same_whether_it_is_swept_or_not() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn and_so_does_one_that_nobody_has_tried_before() {
-    luck_changes_nothing(rand::random()).await;
+    Box::pin(luck_changes_nothing(rand::random())).await;
 }

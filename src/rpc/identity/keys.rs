@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
-use tokio::sync::Mutex;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::identity::{Caller, KeyDigest, KeyId, KeyText};
@@ -16,8 +15,16 @@ use crate::store::{self, Store, TakenKey};
 pub struct KeyRing {
     store: Store,
     taken: RwLock<Keys>,
-    /// When they were read last; whoever holds it reads them.
-    read_at: Mutex<Instant>,
+    /// Wakes who reads them.
+    wanted: Notify,
+    /// The last reading.
+    read: watch::Sender<Reading>,
+}
+
+#[derive(Clone, Copy)]
+struct Reading {
+    begun: Instant,
+    succeeded: bool,
 }
 
 type Keys = Arc<HashMap<KeyId, Arc<Taken>>>;
@@ -37,31 +44,42 @@ impl KeyRing {
     /// # Errors
     /// As the database says.
     pub async fn open(store: Store) -> store::Result<Self> {
-        let keys = store.taken_keys().await?;
-        let taken = renewed(&HashMap::new(), keys);
-        let read_at = Mutex::new(Instant::now());
-        Ok(Self { store, taken: RwLock::new(Arc::new(taken)), read_at })
+        let begun = Instant::now();
+        let keys = renewed(&HashMap::new(), store.taken_keys().await?);
+        let read = watch::Sender::new(Reading { begun, succeeded: true });
+        Ok(Self { store, taken: RwLock::new(Arc::new(keys)), wanted: Notify::new(), read })
     }
 
-    /// Reads them again and again, until `closing`. While the database is away those that were taken
-    /// stay taken: nothing that needs one could be done without it.
+    /// Whether there is no key that opens.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.taken().is_empty()
+    }
+
+    /// Reads them again and again, and when somebody wants it, until `closing`. While the database is
+    /// away those that were taken stay taken: nothing that needs one could be done without it.
     pub async fn follow(self: Arc<Self>, closing: CancellationToken) {
-        let mut every = interval(limits::API_KEYS_EVERY);
-        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                () = closing.cancelled() => return,
-                _ = every.tick() => drop(self.read_again(Duration::ZERO).await),
+        let reading = async {
+            loop {
+                drop(timeout(limits::API_KEYS_EVERY, self.wanted.notified()).await);
+                let begun = Instant::now();
+                let succeeded = self.read().await.is_ok();
+                self.read.send_replace(Reading { begun, succeeded });
+                sleep(limits::API_KEYS_PAUSE).await;
             }
-        }
+        };
+        closing.run_until_cancelled(reading).await;
     }
 
-    /// Whether a key opens, and whose it is; None where it opens nothing.
+    /// Whether a key opens, and whose it is; None where it opens nothing. For one that is not known the
+    /// keys are read: it may have been made a moment ago.
+    ///
+    /// # Errors
+    /// [`store::Error::Away`] where they cannot be read.
     pub(super) async fn find(&self, key: &KeyText) -> store::Result<Option<Arc<Taken>>> {
         let mut known = self.known(key.id);
         if known.is_none() {
-            // It may have been made a moment ago.
-            self.read_again(limits::API_KEYS_AGAIN_AFTER).await?;
+            self.read_from_now_on().await?;
             known = self.known(key.id);
         }
         Ok(known.filter(|taken| taken.digest.is(&key.digest())))
@@ -75,19 +93,25 @@ impl KeyRing {
         Arc::clone(&self.taken.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Reads them, unless that was done less than so long ago.
-    async fn read_again(&self, again_after: Duration) -> store::Result<()> {
-        let mut read_at = self.read_at.lock().await;
-        if read_at.elapsed() < again_after {
-            return Ok(());
+    /// Waits for a reading that begins from now on: one, for all who wait.
+    async fn read_from_now_on(&self) -> store::Result<()> {
+        let now = Instant::now();
+        let mut readings = self.read.subscribe();
+        self.wanted.notify_one();
+        let reading = readings.wait_for(|reading| reading.begun >= now).await;
+        match reading {
+            Ok(reading) if reading.succeeded => Ok(()),
+            _ => Err(store::Error::Away("the keys cannot be read".into())),
         }
+    }
+
+    async fn read(&self) -> store::Result<()> {
         let before = self.taken();
         let taken = renewed(&before, self.store.taken_keys().await?);
         for (_, gone) in before.iter().filter(|(id, _)| !taken.contains_key(id)) {
             gone.revoked.cancel();
         }
         *self.taken.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(taken);
-        *read_at = Instant::now();
         Ok(())
     }
 }

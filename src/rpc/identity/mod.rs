@@ -56,8 +56,12 @@ impl Identity {
 
     /// A key says more than a certificate: whoever sends one means to be known by it.
     async fn identify(&self, headers: &HeaderMap, from: &Extensions) -> Result<Admitted, Status> {
-        if let Some(sent) = headers.get(AUTHORIZATION) {
-            let key = sent.to_str().ok().and_then(bearer).and_then(KeyText::parse);
+        let mut sent = headers.get_all(AUTHORIZATION).iter();
+        if let Some(first) = sent.next() {
+            // Of several nobody knows which one others on the way have looked at.
+            let alone = Some(first).filter(|_| sent.next().is_none());
+            let key = alone.ok_or_else(status::unauthenticated)?;
+            let key = key.to_str().ok().and_then(bearer).and_then(KeyText::parse);
             let key = key.ok_or_else(status::unauthenticated)?;
             let taken = self.keys.find(&key).await.map_err(status::of_store)?;
             let taken = taken.ok_or_else(status::unauthenticated)?;

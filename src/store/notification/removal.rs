@@ -15,7 +15,8 @@ struct Remove;
 impl Store {
     /// Removes deliveries that are old enough at `now`, at most
     /// [`limits::DELIVERIES_REMOVED_AT_ONCE`]; how many. Those that another replica is about to remove,
-    /// or that are being sent again, are left to it.
+    /// or that are being sent again, are left to it. What is still to be tried is never too old, unless
+    /// its endpoint has been disabled for as long.
     ///
     /// # Errors
     /// As the database says.
@@ -39,6 +40,8 @@ impl Store {
                  SELECT id FROM (SELECT id FROM deliveries WHERE endpoint_id = e.id \
                    AND created_at < CASE WHEN e.deleted_at IS NULL THEN k.other \
                      ELSE 'infinity' END \
+                   AND (status <> 'pending' OR e.deleted_at IS NOT NULL \
+                        OR e.disabled_at < k.other) \
                    ORDER BY created_at LIMIT k.most FOR UPDATE SKIP LOCKED) other) d \
                LIMIT (SELECT most FROM k))",
         );

@@ -2,6 +2,7 @@
 
 use creditd::domain::identity::Role;
 use creditd::pb;
+use creditd::pb::LedgerEntryType::{Consumed, Granted, Held, HoldReleased, UsageReversed, Voided};
 
 use super::{asks, guarded, key, with};
 use crate::harness::wait::until;
@@ -42,7 +43,6 @@ async fn every_entry_names_who_made_it() {
             .map(|entry| (entry.r#type(), entry.actor))
             .collect();
         let by = |kind, actor: &str| (kind, actor.to_owned());
-        use pb::LedgerEntryType::{Consumed, Granted, Held, HoldReleased, UsageReversed, Voided};
         assert_eq!(
             actors,
             [

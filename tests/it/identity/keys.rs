@@ -103,6 +103,42 @@ async fn a_revoked_key_opens_nowhere_and_ends_its_streams() {
     .await;
 }
 
+/// Of two nobody knows which one others on the way have looked at.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_keys_open_nothing() {
+    World::run_with(guarded(), async |world| {
+        let key = key(&world.database, "reports", Role::Reader).await;
+        let request = pb::GetBalanceRequest { customer_id: "acme".into(), ..Default::default() };
+        let mut request = with(request, &key);
+        let again = request.metadata().get("authorization").expect("a key").clone();
+        request.metadata_mut().append("authorization", again);
+        let refused = world.client.credits.get_balance(request).await.expect_err("no answer");
+        assert_eq!(refused.code(), Code::Unauthenticated);
+    })
+    .await;
+}
+
+/// All who send keys that nobody knows wait for one reading together.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_key_opens_at_once_whoever_makes_keys_up() {
+    World::run_with(guarded(), async |world| {
+        for _ in 0..5 {
+            let made_up = (0..20).map(|_| KeyText::fresh().expect("randomness"));
+            let made_up: Vec<_> = made_up.collect();
+            let refused = made_up.iter().map(|key| asks(&world.client, key));
+            let refused = futures_util::future::join_all(refused);
+            let new = async {
+                let new = key(&world.database, "reports", Role::Reader).await;
+                asks(&world.client, &new).await
+            };
+            let (refused, new) = tokio::join!(refused, new);
+            assert_eq!(new, Code::Ok);
+            assert!(refused.iter().all(|code| *code == Code::Unauthenticated), "{refused:?}");
+        }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_key_opens_nothing() {
     World::run_with(guarded(), async |world| {

@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use creditd::domain::identity::{KeyId, KeyText, Role};
 use creditd::pb;
 use creditd::store::{Address, KeyBook};
-use http::{HeaderMap, HeaderValue, Request};
+use http::{HeaderValue, Request};
 use http_body_util::{BodyExt as _, Full};
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -71,17 +71,12 @@ async fn call(world: &World, path: &str, authorization: Option<&str>) -> Status 
         headers.insert("authorization", authorization.parse().expect("a header"));
     }
     let answer = channel.ready().await.expect("a channel").call(request).await.expect("an answer");
-    let told = |headers: &HeaderMap| Status::from_header_map(headers);
-    let at_once = told(answer.headers());
-    let mut body = answer.into_body();
-    while at_once.is_none()
-        && let Some(frame) = body.frame().await
-    {
-        match frame.expect("a frame").into_trailers() {
-            Ok(trailers) => return told(&trailers).expect("a status"),
-            // A stream that has begun lets in who asked for it.
-            Err(_) => return Status::ok(""),
-        }
+    if let Some(status) = Status::from_header_map(answer.headers()) {
+        return status;
     }
-    at_once.unwrap_or_else(|| Status::ok(""))
+    let frame = answer.into_body().frame().await.expect("a frame").expect("a frame");
+    // A stream that has begun lets in who asked for it.
+    let trailers = frame.into_trailers().ok();
+    let status = trailers.and_then(|trailers| Status::from_header_map(&trailers));
+    status.unwrap_or_else(|| Status::ok(""))
 }

@@ -280,6 +280,7 @@ async fn a_test_arrives() {
 async fn what_is_old_is_removed() {
     World::run_silent(async |world| {
         let (to, gone) = (endpoint(world).await, endpoint(world).await);
+        let enabled = endpoint(world).await;
         world.client.disable(&to, true).await;
         world.client.delete_endpoint(&gone).await;
         let mut kept = Vec::new();
@@ -292,6 +293,9 @@ async fn what_is_old_is_removed() {
             (&to, "parked", 10, false),
             (&to, "parked", 11, true),
             (&gone, "pending", 40, false),
+            // What is still to be tried is never too old.
+            (&enabled, "pending", 1, true),
+            (&enabled, "parked", 1, false),
         ] {
             let at = t0() + TimeDelta::days(day);
             let id = written(world, endpoint, (None, "hold.expired", status), at).await;
