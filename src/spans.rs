@@ -15,8 +15,6 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::{Level, Span, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use crate::metrics::number;
-
 /// What tells these spans from those of libraries.
 pub const TARGET: &str = module_path!();
 
@@ -113,4 +111,9 @@ pub fn failed_if(failed: bool, span: &Span) {
     if failed {
         span.record("otel.status_code", "ERROR");
     }
+}
+
+/// A figure as traces take it.
+fn number(figure: usize) -> i64 {
+    i64::try_from(figure).unwrap_or(i64::MAX)
 }

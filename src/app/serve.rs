@@ -64,12 +64,10 @@ impl Service {
         let metrics = Metrics::new()?;
         let health = Health::new(&settings.clock, metrics.database_up.clone()).await;
         let ended = CancellationToken::new();
-        if let Some(scrapes) = scrapes {
-            tokio::spawn(metrics::serve(scrapes, metrics.registry.clone(), ended.clone()));
-        }
-        if let Some(probes) = probes {
-            tokio::spawn(health.clone().serve(probes, ended.clone()));
-        }
+        let scraping =
+            |at| tokio::spawn(metrics::serve(at, metrics.registry.clone(), ended.clone()));
+        scrapes.map(scraping);
+        probes.map(|at| tokio::spawn(health.clone().serve(at, ended.clone())));
         await_schema(&address, settings.migrate).await?;
         let store =
             Store::new(address, settings.readers, settings.clock.clone(), settings.windows)?;
@@ -101,10 +99,8 @@ impl Service {
             .begin(&settings, campaigns, &metrics)
             .map_err(|error| Error::Serve(error.to_string()))?;
         background.push(tokio::spawn(health.clone().follow(store, closing.clone())));
-        if let Some(identity) = &identity {
-            let keys = Arc::clone(&identity.keys);
-            background.push(tokio::spawn(keys.follow(closing.clone())));
-        }
+        let keys = identity.as_ref().map(|identity| Arc::clone(&identity.keys));
+        background.extend(keys.map(|keys| tokio::spawn(keys.follow(closing.clone()))));
         background.push(tokio::spawn(door.follow(closing.clone())));
         let calls = TaskTracker::new();
         let came = door.counts();

@@ -15,6 +15,7 @@ mod news;
 mod point;
 mod reversals;
 mod rollup;
+mod slot;
 mod usage;
 
 use std::collections::HashMap;
@@ -25,6 +26,7 @@ pub use self::due::Brought;
 use self::levels::Levels;
 pub use self::point::{Point, Remainder};
 pub use self::rollup::{Rolled, RolledReversal};
+use self::slot::{Dirt, HoldSlot, Slot};
 use super::amount::AmountError;
 use super::application::CreditApplication;
 use super::command::{Action, Command, Key, Outcome};
@@ -37,41 +39,6 @@ use super::refusal::Refusal;
 use super::time::{Timestamp, Windows};
 use super::usage::UsageEvent;
 use crate::limits;
-
-/// How a grant in hand differs from its row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Dirt {
-    Clean,
-    Figures,
-    Terms,
-    New,
-}
-
-#[derive(Debug, Clone)]
-struct Slot {
-    grant: Grant,
-    dirt: Dirt,
-    /// Whether its row says that it is open.
-    open: bool,
-    /// When it falls due, as its row says.
-    due_at: Option<Timestamp>,
-    /// Whether the levels count it as live.
-    live: bool,
-}
-
-impl Slot {
-    /// A grant as its row has it.
-    fn stored(grant: Grant, open: bool) -> Self {
-        Self { grant, dirt: Dirt::Clean, open, due_at: None, live: false }
-    }
-}
-
-#[derive(Debug, Clone)]
-struct HoldSlot {
-    hold: Arc<Hold>,
-    /// Never [`Dirt::Figures`].
-    dirt: Dirt,
-}
 
 /// A customer's credits in hand.
 #[derive(Debug, Clone)]

@@ -64,7 +64,7 @@ fn read_alike(books: &Books, naive: &Naive, clock: Micros) -> Result<(), TestCas
 }
 
 proptest! {
-    #![proptest_config(config(3_500))]
+    #![proptest_config(config(2_500))]
 
     #[test]
     fn domain_and_naive_model_agree(history in histories(50)) {

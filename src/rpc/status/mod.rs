@@ -1,12 +1,15 @@
 //! Errors, spoken once: every way to fail becomes one gRPC status here, with an ErrorInfo whose
 //! reason is published in proto/credits/v1/error.proto.
 
+mod carried;
+
 use std::collections::HashMap;
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 use uuid::Uuid;
 
+pub(super) use self::carried::{as_message, within};
 use crate::domain::amount::AmountError;
 use crate::domain::campaign::Rejection;
 use crate::domain::command::Outcome;
@@ -378,28 +381,4 @@ pub(super) fn of_store(error: store::Error) -> Status {
         }
         store::Error::Constraint { .. } | store::Error::Corrupt(_) => unexpected(&error),
     }
-}
-
-/// A status as one of many that a message carries; `bytes` counts what the message has taken so
-/// far. Once they are too many, of the status's details only the reason is shown, and its text is
-/// cut.
-pub(super) fn within(bytes: &mut usize, status: &Status) -> tonic_types::Status {
-    let mut message = as_message(status);
-    *bytes += prost::Message::encoded_len(&message);
-    if *bytes > limits::STREAM_RESPONSE_BYTES_MAX {
-        message.details.retain(|detail| detail.type_url.ends_with("google.rpc.ErrorInfo"));
-        let text = &mut message.message;
-        text.truncate(text.floor_char_boundary(limits::SHORT_MESSAGE_BYTES));
-    }
-    message
-}
-
-/// A status as it is carried inside a message: google.rpc.Status.
-pub(super) fn as_message(status: &Status) -> tonic_types::Status {
-    let decoded = prost::Message::decode(status.details());
-    decoded.unwrap_or_else(|_| tonic_types::Status {
-        code: i32::from(status.code()),
-        message: status.message().to_owned(),
-        details: Vec::new(),
-    })
 }

@@ -1,7 +1,13 @@
 //! Every cap on what creditd takes, keeps and waits for, named, with its reason. (What an amount may
 //! be is in `domain::amount`, the private server's patience in `store::private`.)
 
+mod connections;
+mod identity;
+
 use std::time::Duration;
+
+pub use self::connections::*;
+pub use self::identity::*;
 
 use chrono::TimeDelta;
 
@@ -180,42 +186,6 @@ pub const WATCH_FIRST_STATE: Duration = Duration::from_secs(10);
 pub const CLOCK_LOOK_EVERY: Duration = Duration::from_secs(30);
 /// How often a connection that only listens is asked for a sign of life.
 pub const LISTEN_PING_EVERY: Duration = Duration::from_secs(5);
-
-// --- Connections -----------------------------------------------------------------------------
-
-/// Connections at once, unless configured: some 50 KB each while idle, and a file of the process.
-pub const CONNECTIONS_DEFAULT: u32 = 10_000;
-/// Pause after a connection that could not be accepted: short of files, say, the next would fail
-/// as well.
-pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How long a connection may take until TLS stands and its client has said that it speaks HTTP/2: a
-/// few round trips; who only dribbles bytes would keep its place for ever.
-pub const CONNECTION_BEGIN: Duration = Duration::from_secs(10);
-/// How often a client's connection is asked for a sign of life: without it the place of a watcher
-/// that vanished without a word would never be free.
-pub const KEEPALIVE_EVERY: Duration = Duration::from_secs(30);
-/// How long the answer to that may take, and any other write: a client that is well answers in a
-/// round trip, one that is stopped or dribbles is cut off.
-pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
-/// How old a connection gets, and up to a tenth more: then its client is told to make another,
-/// while its calls and streams go on. So balancing clients find new replicas soon after they are there.
-pub const CONNECTION_AGE: Duration = Duration::from_secs(30 * 60);
-/// How long a call may take until its answer begins, unless its caller says less: far longer than
-/// any takes; a request that dribbles in would be waited for for ever.
-pub const CALL_TIME_MAX: Duration = Duration::from_secs(120);
-/// Calls and streams on one connection at once: beyond it clients wait without a word, so it is as
-/// many as the commands that a lane lets wait, and still bounds what one connection may claim.
-pub const CONNECTION_STREAMS_MAX: u32 = 4_096;
-/// Bytes of a request's headers: a key, trace context and a proxy's additions take some 2 KB.
-pub const HEADER_BYTES_MAX: u32 = 16 * 1024;
-/// Calls that a client has taken back before they were looked at, on one connection: none but an
-/// attacker has more.
-pub const PENDING_RESETS_MAX: usize = 20;
-/// Calls on one connection that were taken back because of its client's faults: a client with so
-/// many has no good intentions.
-pub const ERROR_RESETS_MAX: usize = 1_024;
-/// How often the TLS files are looked at: certificates are renewed days before they end.
-pub const TLS_LOOK_EVERY: Duration = Duration::from_secs(5);
 
 // --- Webhooks --------------------------------------------------------------------------------
 
@@ -397,16 +367,3 @@ pub const DEMO_RUN_BYTES_MAX: usize = 64;
 pub const DEMO_GRANTS_IN_FLIGHT: usize = 64;
 /// ListGrants calls that the demo keeps in flight: reads share a small pool.
 pub const DEMO_READS_IN_FLIGHT: usize = 8;
-/// Letters in the name of an API key: it is on every ledger entry.
-pub const KEY_NAME_CHARS_MAX: usize = 100;
-/// API keys that are taken at once. Each replica has them in memory, and reads them every few seconds.
-pub const API_KEYS_MAX: usize = 1_000;
-/// How often a replica reads which API keys are taken: a key that was revoked opens no longer.
-pub const API_KEYS_EVERY: Duration = Duration::from_secs(2);
-/// Pause between two such readings, where keys that are not known ask for them: a new one works at
-/// once, and those who make keys up do not busy the database.
-pub const API_KEYS_PAUSE: Duration = Duration::from_millis(200);
-/// Streams on one connection to the health port: probes come one by one, and a few watch.
-pub const HEALTH_STREAMS: u32 = 16;
-/// Longest lifetime of an API key: longer ones are meant for ever.
-pub const API_KEY_LIFETIME_MAX: Duration = Duration::from_secs(10 * 366 * 86_400);
