@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::{self, Engine, Queued};
 use crate::metrics::{CONTENT_TYPE as TEXT, Gauge, Registry, Result, Timing, number};
-use crate::rpc::Calls;
+use crate::rpc::{Calls, door};
 use crate::store::Store;
 use crate::tasks::{campaigns, delivery};
 use crate::watch::Hub;
@@ -58,6 +58,7 @@ pub(super) fn look_at(
     store: &Store,
     engine: &Arc<Engine>,
     hub: &Arc<Hub>,
+    door: Arc<door::Counts>,
 ) -> Result<()> {
     let (queues, watched, pools) = (Arc::clone(engine), Arc::clone(hub), store.clone());
     registry.looked_at(
@@ -92,6 +93,12 @@ pub(super) fn look_at(
                 gauges.with_label_values(&[pool]).set(number(load.waiting));
             }
         },
+    )?;
+    registry.looked_at(
+        "creditd_connections",
+        "Callers' connections that are open, or about to be.",
+        &[],
+        move |gauges| gauges.with_label_values(NO_LABELS).set(number(door.snapshot().open)),
     )?;
     let watchers = Arc::clone(&watched);
     registry.looked_at("creditd_watchers", "WatchBalance streams.", &[], move |gauges| {

@@ -75,7 +75,7 @@ impl Service {
         let engine = Arc::new(engine);
         let closing = CancellationToken::new();
         let hub = Arc::new(Hub::new(settings.watch, metrics.watch_lag.clone()));
-        metrics::look_at(&metrics.registry, &store, &engine, &hub)?;
+        metrics::look_at(&metrics.registry, &store, &engine, &hub, door.counts())?;
         let campaigns = Arc::new(Notify::new());
         let services = Services::new(
             store.clone(),
