@@ -132,7 +132,7 @@ impl Creditd {
     /// Starts it and waits until it can serve. `more` are flags of `serve` to try out.
     pub async fn start(url: &str, more: &[String]) -> Result<Self> {
         let mut child = Command::new(CREDITD)
-            .args(["serve", "--listen", "127.0.0.1:0", "--database-url", url])
+            .args(["serve", "--listen", "127.0.0.1:0", "--migrate", "--database-url", url])
             .args(more)
             .env("NO_COLOR", "1")
             .stdin(Stdio::null())
