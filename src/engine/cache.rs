@@ -9,9 +9,15 @@ use crate::domain::account::Account;
 
 /// Accounts, least recently used out first, bounded by their grants.
 pub(super) struct Cache {
-    accounts: LruCache<Uuid, Box<Account>>,
+    accounts: LruCache<Uuid, Weighed>,
     weight: usize,
     room: usize,
+}
+
+/// An account and its weight, which is dear to find out: it looks at every grant.
+struct Weighed {
+    account: Box<Account>,
+    weight: usize,
 }
 
 impl Cache {
@@ -21,20 +27,21 @@ impl Cache {
     }
 
     pub(super) fn take(&mut self, key: Uuid) -> Option<Box<Account>> {
-        let account = self.accounts.pop(&key)?;
-        self.weight -= account.weight();
-        Some(account)
+        let taken = self.accounts.pop(&key)?;
+        self.weight -= taken.weight;
+        Some(taken.account)
     }
 
     pub(super) fn put(&mut self, key: Uuid, account: Box<Account>) {
-        self.weight += account.weight();
-        if let Some((_, replaced)) = self.accounts.push(key, account) {
-            self.weight -= replaced.weight();
+        let weight = account.weight();
+        self.weight += weight;
+        if let Some((_, replaced)) = self.accounts.push(key, Weighed { account, weight }) {
+            self.weight -= replaced.weight;
         }
         while self.weight > self.room
             && let Some((_, oldest)) = self.accounts.pop_lru()
         {
-            self.weight -= oldest.weight();
+            self.weight -= oldest.weight;
         }
     }
 }
