@@ -37,8 +37,10 @@ impl Store {
     pub async fn taken_keys(&self) -> Result<Vec<TakenKey>> {
         let columns = (api_keys::id, api_keys::name, api_keys::role, api_keys::digest);
         let taken = api_keys::table.filter(taken()).order(api_keys::id).select(columns);
+        // Not over the readers' connections: whoever keeps those busy with a key must not thereby
+        // outlive its revocation.
         let rows: Vec<(Uuid, String, String, Vec<u8>)> =
-            taken.load(&mut self.readers.get().await?).await?;
+            taken.load(&mut self.pulse.get().await?).await?;
         let taken = rows.into_iter().map(|(id, name, role, digest)| {
             let digest = digest.try_into().map_err(|_| Error::corrupt("a key's digest"))?;
             let (id, digest) = (KeyId(id), KeyDigest(digest));

@@ -64,7 +64,8 @@ pub struct Store {
     readers: postgres::ReadPool,
     /// Exports that may hold one of these at a time: the others are for calls.
     exporting: Arc<Semaphore>,
-    /// A connection for signs of life, so that slow reads do not look like a dead database.
+    /// A connection for signs of life and for keys, so that slow reads neither look like a dead
+    /// database nor keep a revoked key alive.
     pulse: postgres::ReadPool,
     /// Connections over which webhooks are claimed and noted, so that they and calls do not wait
     /// for each other.

@@ -25,6 +25,8 @@ pub struct KeyRing {
 struct Reading {
     begun: Instant,
     succeeded: bool,
+    /// Whether none follows it.
+    last: bool,
 }
 
 type Keys = Arc<HashMap<KeyId, Arc<Taken>>>;
@@ -46,7 +48,7 @@ impl KeyRing {
     pub async fn open(store: Store) -> store::Result<Self> {
         let begun = Instant::now();
         let keys = renewed(&HashMap::new(), store.taken_keys().await?);
-        let read = watch::Sender::new(Reading { begun, succeeded: true });
+        let read = watch::Sender::new(Reading { begun, succeeded: true, last: false });
         Ok(Self { store, taken: RwLock::new(Arc::new(keys)), wanted: Notify::new(), read })
     }
 
@@ -63,12 +65,21 @@ impl KeyRing {
             loop {
                 drop(timeout(limits::API_KEYS_EVERY, self.wanted.notified()).await);
                 let begun = Instant::now();
-                let succeeded = self.read().await.is_ok();
-                self.read.send_replace(Reading { begun, succeeded });
+                let read = self.read().await;
+                let reading = Reading { begun, succeeded: read.is_ok(), last: false };
+                let before = self.read.send_replace(reading);
+                if let Err(error) = read
+                    && before.succeeded
+                {
+                    tracing::warn!(%error, "the keys cannot be read: those known before are taken");
+                }
                 sleep(limits::API_KEYS_PAUSE).await;
             }
         };
         closing.run_until_cancelled(reading).await;
+        // Whoever waits for another hears that there is none.
+        let last = Reading { begun: Instant::now(), succeeded: false, last: true };
+        self.read.send_replace(last);
     }
 
     /// Whether a key opens, and whose it is; None where it opens nothing. For one that is not known the
@@ -98,7 +109,7 @@ impl KeyRing {
         let now = Instant::now();
         let mut readings = self.read.subscribe();
         self.wanted.notify_one();
-        let reading = readings.wait_for(|reading| reading.begun >= now).await;
+        let reading = readings.wait_for(|reading| reading.last || reading.begun >= now).await;
         match reading {
             Ok(reading) if reading.succeeded => Ok(()),
             _ => Err(store::Error::Away("the keys cannot be read".into())),

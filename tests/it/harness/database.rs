@@ -41,7 +41,7 @@ pub struct Database {
     admin: String,
 }
 
-/// A row that is locked.
+/// A row or a table that is locked.
 pub struct Locked(Client);
 
 impl Locked {
@@ -121,14 +121,22 @@ impl Database {
         Locked(client)
     }
 
+    /// Keeps everybody from a table, readers too, until released or dropped.
+    pub async fn lock_table(&self, table: &str) -> Locked {
+        let client = self.connect().await;
+        let lock = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
+        client.batch_execute(&lock).await.expect("a lock");
+        Locked(client)
+    }
+
     /// Waits until so many sessions of this database wait for a lock.
-    pub async fn until_waiting(&self, sessions: i64) {
+    pub async fn until_waiting(&self, sessions: usize) {
         let client = self.connect().await;
         let query = "SELECT count(*) FROM pg_stat_activity \
                      WHERE datname = current_database() AND wait_event_type = 'Lock'";
         until("sessions wait for a lock", async || {
             let row = client.query_one(query, &[]).await.expect("a count");
-            row.get::<_, i64>(0) == sessions
+            usize::try_from(row.get::<_, i64>(0)) == Ok(sessions)
         })
         .await;
     }

@@ -46,6 +46,9 @@ use tonic::transport::{Channel, Endpoint};
 
 pub use self::database::Database;
 
+/// Connections for reading.
+pub const READERS: usize = 4;
+
 /// Where the test clock stands at the beginning.
 pub fn t0() -> DateTime<Utc> {
     "2026-01-01T00:00:00Z".parse().expect("a time")
@@ -117,7 +120,7 @@ impl Options {
             windows: self.windows,
             sweeper: self.sweeper,
             sizes: self.sizes,
-            readers: 4,
+            readers: READERS,
             watch: self.watch,
             webhooks: self.webhooks,
             delivers: self.delivers,

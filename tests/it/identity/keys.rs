@@ -5,9 +5,9 @@ use creditd::domain::identity::{KeyId, KeyText, Role};
 use creditd::pb;
 use tonic::Code;
 
-use super::{asks, call, guarded, key, lasting, revoke, with};
+use super::{asks, call, guarded, key, lasting, with};
 use crate::harness::wait::until;
-use crate::harness::{Options, World, say};
+use crate::harness::{Options, World};
 
 const BALANCE: &str = "/credits.v1.CreditService/GetBalance";
 
@@ -60,45 +60,6 @@ async fn what_is_no_key_opens_nothing() {
             let status = call(world, BALANCE, Some(&format!("{scheme} {good}"))).await;
             assert_eq!(status.code(), Code::InvalidArgument, "{scheme}");
         }
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_revoked_key_opens_nowhere_and_ends_its_streams() {
-    World::run_with(guarded(), async |world| {
-        let other = world.another(&guarded()).await;
-        let gone = key(&world.database, "reports", Role::Reader).await;
-        let kept = key(&world.database, "reports", Role::Reader).await;
-        for client in [&world.client, &other.client()] {
-            for key in [&gone, &kept] {
-                until("it opens", async || asks(client, key).await == Code::Ok).await;
-            }
-        }
-        let watch = || pb::WatchBalanceRequest { customer_ids: vec!["acme".into()] };
-        let watching = |key| {
-            let mut credits = other.client().credits;
-            async move { credits.watch_balance(with(watch(), key)).await.expect("a stream") }
-        };
-        let mut ends = watching(&gone).await.into_inner();
-        let mut stays = watching(&kept).await.into_inner();
-        for stream in [&mut ends, &mut stays] {
-            stream.message().await.expect("a state").expect("a state");
-        }
-        revoke(&world.database, gone.id).await;
-        for client in [&world.client, &other.client()] {
-            until("it is closed", async || asks(client, &gone).await == Code::Unauthenticated)
-                .await;
-            assert_eq!(asks(client, &kept).await, Code::Ok);
-        }
-        let ended = ends.message().await.expect_err("an end");
-        assert_eq!(ended.code(), Code::Unauthenticated);
-        let admin = key(&world.database, "admin", Role::Admin).await;
-        until("it opens", async || asks(&world.client, &admin).await == Code::Ok).await;
-        let grant = with(say::units("acme", "1"), &admin);
-        world.client.credits.create_grant(grant).await.expect("a grant");
-        stays.message().await.expect("a change").expect("a change");
-        other.stop().await;
     })
     .await;
 }
