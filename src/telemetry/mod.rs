@@ -8,7 +8,7 @@ mod traces;
 
 use std::io::{self, IsTerminal as _};
 
-use tracing::Metadata;
+use tracing::{Level, Metadata};
 use tracing_subscriber::filter::{EnvFilter, FilterExt as _, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -19,6 +19,9 @@ pub use self::traces::{Error, Traces};
 /// Its errors are its caller's to tell of, and ours are: what a webhook's receiver presents is no
 /// fault of creditd's.
 const QUIET: &str = "rustls_platform_verifier=off";
+/// The driver, which tells at debug what statements are given: customers' metadata, secrets. Nobody
+/// can ask for that.
+const DRIVER: &str = "tokio_postgres";
 
 /// What a line of the log looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -44,7 +47,7 @@ pub struct Telemetry {
 /// Where traces cannot be sent there.
 pub fn start(format: LogFormat, traces: Option<&Traces>) -> Result<Telemetry, Error> {
     let traces = traces.map(Traces::begin).transpose()?;
-    let mut listeners = vec![logs(format)];
+    let mut listeners = vec![logs(format, filter(std::env::var(EnvFilter::DEFAULT_ENV).ok()))];
     listeners.extend(traces.as_ref().map(traces::Sending::listener));
     // A second start, in a test, keeps the first.
     drop(tracing_subscriber::registry().with(listeners).try_init());
@@ -60,8 +63,8 @@ impl Telemetry {
     }
 }
 
-fn logs(format: LogFormat) -> Listener {
-    let events = filter_fn(|metadata: &Metadata<'_>| metadata.is_event()).and(filter());
+fn logs(format: LogFormat, filter: EnvFilter) -> Listener {
+    let events = filter_fn(is_logged).and(filter);
     let lines = fmt::layer().with_writer(io::stderr);
     match format {
         LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).with_filter(events).boxed(),
@@ -69,10 +72,14 @@ fn logs(format: LogFormat) -> Listener {
     }
 }
 
-/// RUST_LOG, or else what one wants to know.
-fn filter() -> EnvFilter {
-    let asked = std::env::var(EnvFilter::DEFAULT_ENV).ok();
-    let asked = asked.as_deref().filter(|asked| !asked.is_empty());
+fn is_logged(metadata: &Metadata<'_>) -> bool {
+    let tells_parameters = *metadata.level() > Level::INFO && metadata.target().starts_with(DRIVER);
+    metadata.is_event() && !tells_parameters
+}
+
+/// What RUST_LOG asks for, or else what one wants to know.
+fn filter(asked: Option<String>) -> EnvFilter {
+    let asked = asked.filter(|asked| !asked.is_empty());
     let asked = asked.and_then(|asked| EnvFilter::try_new(format!("{QUIET},{asked}")).ok());
     asked.unwrap_or_else(|| EnvFilter::new(format!("{QUIET},info")))
 }
@@ -85,9 +92,23 @@ mod tests {
     use crate::spans;
 
     #[test]
+    fn what_is_written_to_the_database_is_not_logged_whatever_is_asked_for() {
+        for asked in ["trace", "tokio_postgres=trace", "debug,tokio_postgres::query=debug", "="] {
+            let filter = filter(Some(asked.to_owned()));
+            let listeners =
+                tracing_subscriber::registry().with(vec![logs(LogFormat::Text, filter)]);
+            tracing::subscriber::with_default(listeners, || {
+                let told =
+                    tracing::event_enabled!(target: "tokio_postgres::query", tracing::Level::DEBUG);
+                assert!(!told, "{asked}");
+            });
+        }
+    }
+
+    #[test]
     fn without_traces_there_are_no_spans() {
         for format in [LogFormat::Text, LogFormat::Json] {
-            let listeners = tracing_subscriber::registry().with(vec![logs(format)]);
+            let listeners = tracing_subscriber::registry().with(vec![logs(format, filter(None))]);
             tracing::subscriber::with_default(listeners, || {
                 assert!(tracing::event_enabled!(tracing::Level::ERROR), "events are heard");
                 assert!(spans::call("a/b", &HeaderMap::new()).is_disabled());
