@@ -7,6 +7,8 @@
 //! Where no traces are asked for, nobody listens to these spans. Then opening one is a look at a flag,
 //! and what is opened is [`Span::none`].
 
+use std::collections::HashSet;
+
 use http::HeaderMap;
 use opentelemetry::propagation::TextMapPropagator as _;
 use opentelemetry::trace::TraceContextExt as _;
@@ -57,12 +59,13 @@ pub fn asking() -> Span {
     if recorded { span } else { Span::none() }
 }
 
-/// A batch that carries out what these asked for: part of the first one's trace, with links to all.
-/// None of them recorded, it is not either.
+/// A batch that carries out what these asked for: part of the first one's trace, with a link to each
+/// call, however much of it is in the batch. None of them recorded, it is not either.
 pub fn batch(asked: &[Span], commands: usize) -> Span {
     let Some(first) = asked.first() else { return Span::none() };
     let span = info_span!(parent: first, "batch", commands = number(commands));
-    for asked in asked {
+    let mut linked = HashSet::new();
+    for asked in asked.iter().filter(|asked| linked.insert(asked.id())) {
         span.follows_from(asked);
     }
     span

@@ -130,6 +130,9 @@ pub const CAMPAIGN_REJECTIONS_SHOWN: i32 = 100;
 pub const LANES_DEFAULT: u16 = 2;
 /// Commands in one batch, unless configured: 100 costs a third of the throughput.
 pub const BATCH_COMMANDS_DEFAULT: u16 = 2_000;
+/// Links of a batch's span: as many as a batch has callers, unless it was made larger than it is by
+/// default.
+pub const BATCH_LINKS_MAX: u32 = 2_000;
 /// Unary commands that may wait in one lane, unless configured: well under a second of work;
 /// beyond it a call is told OVERLOADED.
 pub const LANE_QUEUE_DEFAULT: u32 = 10_000;

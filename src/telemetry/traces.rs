@@ -52,6 +52,7 @@ impl Traces {
         let provider = SdkTracerProvider::builder()
             .with_batch_exporter(Told { exporter, away: Arc::clone(&away) })
             .with_sampler(Sampler::ParentBased(Box::new(ratio)))
+            .with_max_links_per_span(limits::BATCH_LINKS_MAX)
             .with_resource(resource)
             .build();
         Ok(Sending { provider, away })
