@@ -85,6 +85,11 @@ if "$helm4" template creditd "$chart" >/dev/null 2>&1; then
     echo "it was rendered without a database" >&2
     exit 1
 fi
+if "$helm4" template creditd "$chart" --set database.existingSecret=x \
+    --set 'identity.clientRoles={CN:reports=reader}' >/dev/null 2>&1; then
+    echo "roles were taken for certificates that nobody can show" >&2
+    exit 1
+fi
 python3 - "$chart" <<'PYTHON'
 import json, os, re, sys
 

@@ -197,7 +197,7 @@ pub enum IdentityMode {
 #[derive(Debug, Clone, Args)]
 pub struct Identity {
     /// Whether callers must send a key (`creditd keys create`) or show a certificate. Default: off
-    /// where --listen is a loopback address, required everywhere else.
+    /// where --listen is a loopback address and there is no --client-role, required everywhere else.
     #[arg(long, env = "CREDITD_IDENTITY")]
     pub identity: Option<IdentityMode>,
 
@@ -208,6 +208,7 @@ pub struct Identity {
         long = "client-role",
         env = "CREDITD_CLIENT_ROLES",
         value_delimiter = ',',
+        requires = "tls_client_ca",
         value_name = "RULE"
     )]
     pub client_roles: Vec<CertificateRule>,
@@ -221,7 +222,8 @@ impl Identity {
     /// Whether callers must say who they are, where creditd listens at this address.
     #[must_use]
     pub fn required(&self, listen: SocketAddr) -> bool {
-        self.identity.map_or(!listen.ip().is_loopback(), |mode| mode == IdentityMode::Required)
+        let default = !listen.ip().is_loopback() || !self.client_roles.is_empty();
+        self.identity.map_or(default, |mode| mode == IdentityMode::Required)
     }
 }
 

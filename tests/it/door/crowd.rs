@@ -5,7 +5,6 @@ use std::time::Duration;
 use creditd::cli::error::reason;
 use creditd::watch::Limits;
 use futures_util::future::join_all;
-use tonic::Code;
 
 use super::authority::{Authority, Folder};
 use super::{ask, hurried, raw, serves, with};
@@ -97,9 +96,9 @@ async fn old_connections_make_way_for_new_ones() {
         let mut watch = Watch::on(&lasting, &["acme"]).await;
         watch.next().await;
         let again = async || {
-            // tonic's client gives up a call that crosses the word to leave, and has not sent it.
+            // tonic's client gives up a call that crosses the word to leave, in words of its own.
             if let Err(status) = ask(&world.client).await {
-                assert_eq!((status.code(), reason(&status)), (Code::Cancelled, None));
+                assert_eq!(reason(&status), None, "{status:?}");
             }
             world.server.door().came_in > 20
         };

@@ -1,7 +1,7 @@
 //! The door: who comes in, over TLS and without, and that nobody there holds up the others.
 
 mod abuse;
-mod authority;
+pub mod authority;
 mod clients;
 mod crowd;
 mod raw;
@@ -35,7 +35,7 @@ fn hurried() -> Options {
 }
 
 /// A client over TLS, connected.
-async fn secure(
+pub async fn secure(
     address: SocketAddr,
     authority: &Authority,
     paper: Option<&Paper>,

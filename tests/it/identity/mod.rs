@@ -4,6 +4,7 @@ mod actors;
 mod certificates;
 mod commands;
 mod keys;
+mod mutual;
 mod revoked;
 mod roles;
 

@@ -9,7 +9,7 @@ use tonic::Code;
 use super::{free_address, health, until_ready};
 use crate::harness::child::creditd;
 use crate::harness::wait::until;
-use crate::harness::{Client, Database, Options, Server, say};
+use crate::harness::{Client, Database, Options, Server, load, say};
 
 async fn migrate(database: &Database) -> Output {
     let mut command = creditd();
@@ -36,13 +36,17 @@ async fn a_server_waits_for_its_schema() {
     let mut serving = serve(&database.url, &listen.to_string(), &probes.to_string());
     until("it lives", async || health(probes, "liveness").await.is_some()).await;
     until_ready(probes, false).await;
+    // Callers are not kept waiting.
+    let client = Client::to(listen);
+    let ask = pb::GetBalanceRequest { customer_id: "acme".into(), ..Default::default() };
+    let refused = client.credits.clone().get_balance(ask.clone()).await.expect_err("no answer");
+    load::unavailable(&refused);
+    until_ready(listen, false).await;
     let run = said(&migrate(&database).await);
     assert!(run.contains("migrations were run"), "{run}");
     until_ready(probes, true).await;
-    let client = Client::to(listen);
     client.grant(say::units("acme", "1")).await;
     // The port for probes serves nothing else.
-    let ask = pb::GetBalanceRequest { customer_id: "acme".into(), ..Default::default() };
     let refused = Client::to(probes).credits.get_balance(ask).await.expect_err("no service");
     assert_eq!(refused.code(), Code::Unimplemented);
     serving.kill().await.expect("an end");
