@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::Settings;
 use super::metrics::Metrics;
 use crate::engine::Engine;
+use crate::rpc::{Health, Identity};
 use crate::store::Store;
 use crate::tasks::delivery::Delivery;
 use crate::tasks::{campaigns, listener, outbox, sweeper};
@@ -19,6 +20,8 @@ pub(super) struct Background {
     pub store: Store,
     pub engine: Arc<Engine>,
     pub hub: Arc<Hub>,
+    pub health: Health,
+    pub identity: Option<Arc<Identity>>,
     pub closing: CancellationToken,
 }
 
@@ -33,7 +36,7 @@ impl Background {
         begun: Arc<Notify>,
         metrics: &Metrics,
     ) -> reqwest::Result<Vec<JoinHandle<()>>> {
-        let Self { store, engine, hub, closing } = self;
+        let Self { store, engine, hub, health, identity, closing } = self;
         let refresh = watch::refresh::run(
             Arc::clone(&hub),
             store.clone(),
@@ -44,6 +47,9 @@ impl Background {
         let stats = Arc::clone(&metrics.campaigns);
         let run = campaigns::run(store.clone(), Arc::clone(&engine), stats, begun, closing.clone());
         let mut tasks = vec![tokio::spawn(refresh), tokio::spawn(listen), tokio::spawn(run)];
+        tasks.push(tokio::spawn(health.follow(store.clone(), closing.clone())));
+        let keys = identity.map(|identity| Arc::clone(&identity.keys));
+        tasks.extend(keys.map(|keys| tokio::spawn(keys.follow(closing.clone()))));
         if settings.delivers {
             let (store, counted) = (store.clone(), Arc::clone(&metrics.delivered));
             let delivery =

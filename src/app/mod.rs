@@ -159,6 +159,12 @@ pub enum Error {
     Client(String),
 }
 
+impl Error {
+    fn serve(why: impl std::fmt::Display) -> Self {
+        Self::Serve(why.to_string())
+    }
+}
+
 /// Runs one command; what went wrong is said on standard error.
 pub async fn run(cli: Cli) -> ExitCode {
     let traces = match &cli.command {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
@@ -14,14 +15,13 @@ use super::background::Background;
 use super::metrics::{self, Metrics};
 use super::{Database, Doors, Error, Settings, files};
 use crate::config;
-use crate::domain::identity::CertificateRule;
 use crate::engine::{Engine, Lanes};
 use crate::limits;
 use crate::metrics::Registry;
 use crate::rpc::door::{self, Door};
-use crate::rpc::{Answer, Calls, Health, Identity, IdentityLayer, KeyRing, Routes, Services};
+use crate::rpc::{Answer, Calls, Gate, Health, Identity, IdentityLayer, Routes, Services};
 use crate::store::private::PrivateServer;
-use crate::store::{self, Address, Schema, Store};
+use crate::store::{self, Address, Schema};
 use crate::tasks::delivery;
 use crate::watch::Hub;
 
@@ -64,13 +64,9 @@ impl Service {
         let metrics = Metrics::new()?;
         let health = Health::new(&settings.clock, metrics.database_up.clone()).await;
         let ended = CancellationToken::new();
-        let scraping =
-            |at| tokio::spawn(metrics::serve(at, metrics.registry.clone(), ended.clone()));
-        scrapes.map(scraping);
+        scrapes.map(|at| tokio::spawn(metrics::serve(at, metrics.registry.clone(), ended.clone())));
         probes.map(|at| tokio::spawn(health.clone().serve(at, ended.clone())));
-        await_schema(&address, settings.migrate).await?;
-        let store =
-            Store::new(address, settings.readers, settings.clock.clone(), settings.windows)?;
+        let store = settings.store(address.clone())?;
         let (engine, lanes) = Engine::start(&store, settings.sizes, Arc::clone(&metrics.engine));
         let engine = Arc::new(engine);
         let closing = CancellationToken::new();
@@ -85,28 +81,31 @@ impl Service {
             closing.clone(),
             settings.webhooks.policy,
         );
-        let identity = identity(settings.identity.clone(), &store).await?;
-        let routes = services.routes(&health, settings.reflection);
-        let routes = routes.map_err(|error| Error::Serve(error.to_string()))?;
+        let identity = settings.identity(&store);
+        let routes = services.routes(&health, settings.reflection).map_err(Error::serve)?;
+        let (calls, came, gate) = (TaskTracker::new(), door.counts(), Gate::default());
+        let layers = Layers {
+            counted: metrics.calls.clone(),
+            calls: calls.clone(),
+            gate: gate.clone(),
+            identity: identity.clone(),
+        };
+        let following = tokio::spawn(door.follow(closing.clone()));
+        let serving = tokio::spawn(layers.serve(routes, door, closing.clone()));
+        await_database(&address, settings.migrate, identity.as_deref()).await?;
         health.look(&store).await;
         let background = Background {
             store: store.clone(),
             engine: Arc::clone(&engine),
             hub: Arc::clone(&hub),
+            health: health.clone(),
+            identity,
             closing: closing.clone(),
         };
-        let mut background = background
-            .begin(&settings, campaigns, &metrics)
-            .map_err(|error| Error::Serve(error.to_string()))?;
-        background.push(tokio::spawn(health.clone().follow(store, closing.clone())));
-        let keys = identity.as_ref().map(|identity| Arc::clone(&identity.keys));
-        background.extend(keys.map(|keys| tokio::spawn(keys.follow(closing.clone()))));
-        background.push(tokio::spawn(door.follow(closing.clone())));
-        let calls = TaskTracker::new();
-        let came = door.counts();
-        let layers = Layers { counted: metrics.calls, calls: calls.clone(), identity };
-        let serving = tokio::spawn(layers.serve(routes, door, closing.clone()));
-        let grace = settings.grace;
+        let mut background =
+            background.begin(&settings, campaigns, &metrics).map_err(Error::serve)?;
+        background.push(following);
+        gate.open();
         Ok(Self {
             metrics: metrics.registry,
             engine,
@@ -120,7 +119,7 @@ impl Service {
             background,
             health,
             ended,
-            grace,
+            grace: settings.grace,
         })
     }
 
@@ -137,8 +136,14 @@ impl Service {
             self.engine.answered().await;
             sleep(limits::FAREWELL).await;
         };
+        let serving = async {
+            // One that has ended by itself has been heard of.
+            if !self.serving.is_finished() {
+                drop((&mut self.serving).await);
+            }
+        };
         let ended = tokio::select! {
-            _ = &mut self.serving => true,
+            () = serving => true,
             () = farewell => false,
             () = sleep_until(until) => false,
         };
@@ -146,8 +151,8 @@ impl Service {
             tracing::warn!("some connections did not end in time");
             self.serving.abort();
         }
-        for task in self.background {
-            drop(task.await);
+        if timeout_at(until, join_all(self.background)).await.is_err() {
+            tracing::warn!("some tasks did not end in time");
         }
         if timeout_at(until, self.lanes.drain()).await.is_err() {
             tracing::warn!("some commands did not end in time");
@@ -183,26 +188,11 @@ impl Service {
     }
 }
 
-/// Who may call, and by which keys they are known; None where everybody may.
-async fn identity(
-    rules: Option<Vec<CertificateRule>>,
-    store: &Store,
-) -> Result<Option<Arc<Identity>>, Error> {
-    let Some(rules) = rules else { return Ok(None) };
-    let keys = Arc::new(KeyRing::open(store.clone()).await?);
-    if keys.is_empty() && rules.is_empty() {
-        tracing::warn!(
-            "callers must say who they are, and nobody can yet: \
-             creditd keys create --role admin --name NAME"
-        );
-    }
-    Ok(Some(Arc::new(Identity { keys, rules })))
-}
-
 /// What a call goes through before it is served, from the outside in.
 struct Layers {
     counted: Calls,
     calls: TaskTracker,
+    gate: Gate,
     identity: Option<Arc<Identity>>,
 }
 
@@ -218,6 +208,7 @@ impl Layers {
             .layer(self.counted)
             .layer(MapFutureLayer::new(move |call| calls.track_future(call)))
             .layer(Answer::layer())
+            .layer(self.gate)
             .layer(IdentityLayer(self.identity))
             .add_routes(routes)
             .serve_with_incoming_shutdown(door.connections(), closing.cancelled_owned())
@@ -225,17 +216,26 @@ impl Layers {
     }
 }
 
-/// Waits until the database is there and its schema is the one, however long that takes: a probe says
-/// that creditd is not ready, and the log why.
-async fn await_schema(address: &Address, migrate: bool) -> Result<(), Error> {
+/// Says so, where everybody must say who they are and nobody can.
+fn warn_of_nobody(identity: &Identity) {
+    if identity.keys.is_empty() && identity.rules.is_empty() {
+        tracing::warn!(
+            "callers must say who they are, and nobody can yet: \
+             creditd keys create --role admin --name NAME"
+        );
+    }
+}
+
+/// Waits until the database is there, its schema is the one, and the keys have been read, however long
+/// that takes: probes and callers are told that creditd is not ready, and the log why.
+async fn await_database(
+    address: &Address,
+    migrate: bool,
+    identity: Option<&Identity>,
+) -> Result<(), Error> {
     let mut said = String::new();
     loop {
-        let found = if migrate {
-            address.migrate().await.map(|_| Schema::Current)
-        } else {
-            address.schema().await
-        };
-        let why = match found {
+        let why = match look(address, migrate, identity).await {
             Ok(Schema::Current) => return Ok(()),
             Ok(Schema::Older) => "the schema is an older one: run `creditd migrate`".to_owned(),
             Err(error @ store::Error::Away(_)) => error.to_string(),
@@ -247,6 +247,23 @@ async fn await_schema(address: &Address, migrate: bool) -> Result<(), Error> {
         }
         sleep(limits::STARTUP_LOOK_EVERY).await;
     }
+}
+
+async fn look(
+    address: &Address,
+    migrate: bool,
+    identity: Option<&Identity>,
+) -> store::Result<Schema> {
+    let found = if migrate {
+        address.migrate().await.map(|_| Schema::Current)?
+    } else {
+        address.schema().await?
+    };
+    if let (Schema::Current, Some(identity)) = (&found, identity) {
+        identity.keys.read().await?;
+        warn_of_nobody(identity);
+    }
+    Ok(found)
 }
 
 /// `creditd serve`: runs until `shutdown` resolves.
@@ -275,6 +292,9 @@ pub async fn serve(
     };
     if !identity && !bound.ip().is_loopback() {
         tracing::warn!("identity is off: whoever reaches {bound} may do everything");
+    }
+    if identity && config.tls.tls_cert.is_none() && !bound.ip().is_loopback() {
+        tracing::warn!("keys come to {bound} in plain text: whoever is on the way can use them");
     }
     tracing::info!("ready on {bound}");
     if database.private.is_some() && !identity && config.tls.tls_cert.is_none() {

@@ -1,5 +1,6 @@
 //! What the configuration comes to.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config;
@@ -7,8 +8,8 @@ use crate::domain::identity::CertificateRule;
 use crate::domain::time::{Windows, to_micros};
 use crate::domain::url_policy::UrlPolicy;
 use crate::engine::Sizes;
-use crate::rpc::door;
-use crate::store::{Clock, TestClock};
+use crate::rpc::{Identity, KeyRing, door};
+use crate::store::{self, Address, Clock, Store, TestClock};
 use crate::tasks::delivery;
 use crate::watch;
 
@@ -41,6 +42,21 @@ pub struct Settings {
     pub migrate: bool,
     /// How long the end may take.
     pub grace: Duration,
+}
+
+impl Settings {
+    /// The store on this database.
+    pub(super) fn store(&self, address: Address) -> store::Result<Store> {
+        Store::new(address, self.readers, self.clock.clone(), self.windows)
+    }
+
+    /// Who may call, by the keys of this store, which have not been read, and by certificates; None
+    /// where everybody may.
+    pub(super) fn identity(&self, store: &Store) -> Option<Arc<Identity>> {
+        let rules = self.identity.clone()?;
+        let keys = Arc::new(KeyRing::new(store.clone()));
+        Some(Arc::new(Identity { keys, rules }))
+    }
 }
 
 impl From<&config::Serve> for Settings {

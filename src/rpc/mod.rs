@@ -14,6 +14,7 @@ mod due;
 mod export;
 mod fields;
 mod filter;
+mod gate;
 mod health;
 mod hold;
 mod identity;
@@ -41,6 +42,7 @@ pub use tonic::service::Routes;
 use tonic::service::RoutesBuilder;
 
 pub use self::calls::Calls;
+pub use self::gate::Gate;
 pub use self::health::Health;
 pub use self::identity::{Identity, IdentityLayer, KeyRing};
 pub use self::panic::{Answer, PanicLayer};

@@ -41,15 +41,12 @@ pub(super) struct Taken {
 }
 
 impl KeyRing {
-    /// The keys of this store.
-    ///
-    /// # Errors
-    /// As the database says.
-    pub async fn open(store: Store) -> store::Result<Self> {
-        let begun = Instant::now();
-        let keys = renewed(&HashMap::new(), store.taken_keys().await?);
-        let read = watch::Sender::new(Reading { begun, succeeded: true, last: false });
-        Ok(Self { store, taken: RwLock::new(Arc::new(keys)), wanted: Notify::new(), read })
+    /// The keys of this store, none of which has been read.
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        let read =
+            watch::Sender::new(Reading { begun: Instant::now(), succeeded: true, last: false });
+        Self { store, taken: RwLock::default(), wanted: Notify::new(), read }
     }
 
     /// Whether there is no key that opens.
@@ -116,7 +113,11 @@ impl KeyRing {
         }
     }
 
-    async fn read(&self) -> store::Result<()> {
+    /// Reads them once.
+    ///
+    /// # Errors
+    /// As the database says; those known before are kept.
+    pub async fn read(&self) -> store::Result<()> {
         let before = self.taken();
         let taken = renewed(&before, self.store.taken_keys().await?);
         for (_, gone) in before.iter().filter(|(id, _)| !taken.contains_key(id)) {

@@ -4,6 +4,7 @@
 mod carried;
 
 use std::collections::HashMap;
+use std::mem::discriminant;
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
@@ -221,9 +222,16 @@ pub(super) fn of_arithmetic(error: AmountError) -> Status {
     unexpected(&error)
 }
 
-/// INTERNAL for a command that came to something that it never comes to.
+/// INTERNAL for a command that came to something that it never comes to. Which is all that is told of
+/// it: what is in it is a customer's.
 pub(super) fn unexpected_outcome(outcome: &Outcome) -> Status {
-    unexpected(&format_args!("an outcome of another kind: {outcome:?}"))
+    unexpected(&format_args!("an outcome of another kind: {:?}", discriminant(outcome)))
+}
+
+/// UNAVAILABLE while there is no database yet, or its schema is not this creditd's.
+pub(super) fn starting() -> Status {
+    let message = "creditd is starting: it waits for its database";
+    try_again(Code::Unavailable, message, ErrorReason::Unavailable)
 }
 
 /// What the engine says.
