@@ -1,12 +1,15 @@
 #!/bin/sh
 # Runs the code of docs/clients.md, in a folder of its own, and then a test of it.
-#   client.sh python|node TARGET
+#   client.sh python|node TARGET CA KEY
+# CA is the file of the authority that the server's certificate is of, KEY an admin's key.
 # Fetches the language's packages into target/tools once. Exits 75 where they cannot be had.
 set -eu
 cd "$(dirname "$0")/.."
 
 language=$1
 target=$2
+ca=$(realpath "$3")
+key=$4
 root=$PWD
 clients=$root/tests/clients
 tools=$(realpath -m "${CARGO_TARGET_DIR:-target}/tools")
@@ -56,7 +59,7 @@ python)
     done
     "$python" -m grpc_tools.protoc -I proto --python_out="$work" --grpc_python_out="$work" \
         proto/credits/v1/*.proto
-    "$python" "$clients/check.py" "$target"
+    "$python" "$clients/check.py" "$target" "$ca" "$key"
     ;;
 node)
     if ! command -v npm >/dev/null; then
@@ -72,6 +75,6 @@ node)
     code js >"$work/snippets.mjs"
     cp "$clients/check.mjs" "$work"
     ln -s "$packages/node_modules" "$work/node_modules"
-    node "$work/check.mjs" "$target"
+    node "$work/check.mjs" "$target" "$ca" "$key"
     ;;
 esac

@@ -1,9 +1,11 @@
 // What docs/clients.md shows in Node does what it says, on the server at the address given.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { connect, event, grant, record, stream, watch, why } from './snippets.mjs';
 
-const clients = connect(process.argv[2]);
+const [target, ca, key] = process.argv.slice(2);
+const clients = connect(target, key, readFileSync(ca));
 
 const first = await grant(clients, '1', 'node', '100');
 const again = await grant(clients, '1', 'node', '100');

@@ -8,8 +8,16 @@ import snippets
 from credits.v1 import campaign_service_pb2, customer_service_pb2, notification_service_pb2
 from credits.v1 import credit_service_pb2, usage_service_pb2
 
-target = sys.argv[1]
-channel = snippets.connect(target)
+target, ca, key = sys.argv[1], open(sys.argv[2], "rb").read(), sys.argv[3]
+channel = snippets.connect(target, key, ca)
+
+# Who sends no key over the same connection's like is told so.
+try:
+    bare = grpc.secure_channel(target, grpc.ssl_channel_credentials(ca))
+    snippets.grant(bare, "0", "python", "1")
+    raise SystemExit("nobody was asked for a key")
+except grpc.RpcError as error:
+    assert snippets.why(error) == ("UNAUTHENTICATED", {}, 0.0), snippets.why(error)
 
 first = snippets.grant(channel, "1", "python", "100")
 again = snippets.grant(channel, "1", "python", "100")

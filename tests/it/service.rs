@@ -6,6 +6,9 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 use creditd::limits;
 use creditd::pb;
+use creditd::store::Address;
+use diesel::sql_types::Text;
+use diesel_async::RunQueryDsl as _;
 use tonic::Code;
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic_health::pb::HealthCheckRequest;
@@ -319,6 +322,39 @@ async fn the_ledger_is_append_only() {
             assert_eq!(code, denied, "{statement}: {error}");
         }
         assert_eq!(client.ledger("acme").await, before);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reflection_can_be_turned_off() {
+    World::run_with(Options { reflection: false, ..Options::default() }, async |world| {
+        for version in ["v1", "v1alpha"] {
+            let path = format!("/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo");
+            let status = crate::identity::call(world, &path, None).await;
+            assert_eq!(status.code(), Code::Unimplemented, "{version}");
+        }
+        world.client.grant(say::units("acme", "1")).await;
+    })
+    .await;
+}
+
+/// What is said to PostgreSQL of every connection that serves.
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_have_timeouts() {
+    World::run(async |world| {
+        let address = Address::parse(&world.database.url).expect("a URL");
+        let mut conn = address.connect().await.expect("a connection");
+        for (name, limit) in [
+            ("statement_timeout", limits::STATEMENT_TIMEOUT),
+            ("lock_timeout", limits::LOCK_TIMEOUT),
+            ("idle_in_transaction_session_timeout", limits::IDLE_IN_TRANSACTION_TIMEOUT),
+        ] {
+            let setting = format!("(SELECT setting FROM pg_settings WHERE name = '{name}')");
+            let setting = diesel::select(diesel::dsl::sql::<Text>(&setting));
+            let setting: String = setting.get_result(&mut conn).await.expect("a setting");
+            assert_eq!(setting, limit.as_millis().to_string(), "{name}");
+        }
     })
     .await;
 }

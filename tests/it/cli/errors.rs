@@ -61,9 +61,8 @@ async fn nothing_that_listens_is_said_so() {
     for line in ["balance acme", "watch acme", "usage list acme"] {
         let output = command(address, line).output().await.expect("a command");
         let said = super::Said::from(output);
-        let expected = format!(
-            "creditd: nothing answers at http://{address}: start creditd with `make run`\n"
-        );
+        let expected =
+            format!("creditd: nothing answers at http://{address}: is creditd running there?\n");
         assert_eq!((said.code, said.out, said.err), (Some(1), String::new(), expected));
     }
     let output =

@@ -3,9 +3,20 @@ use std::time::Duration;
 use creditd::pb; // your own stubs
 use pb::usage_service_client::UsageServiceClient;
 use tokio::time::Instant;
-use tonic::transport::Channel;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
+
+/// `ca` is the authority's certificate. Keepalive finds a peer that is gone.
+pub async fn connect(url: String, ca: &str) -> Result<Channel, tonic::transport::Error> {
+    let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca));
+    Endpoint::from_shared(url)?
+        .tls_config(tls)?
+        .http2_keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(10))
+        .connect()
+        .await
+}
 
 /// What a call is sent as: with the API's key, and a deadline.
 pub fn with_key<T>(key: &str, message: T) -> Result<Request<T>, Status> {

@@ -23,6 +23,8 @@ pub struct Paper {
 impl Authority {
     pub fn new() -> Self {
         let mut params = CertificateParams::default();
+        // Unlike that of the papers, which else look as if they had signed themselves.
+        params.distinguished_name.push(DnType::CommonName, "an authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
         let issuer = CertifiedIssuer::self_signed(params, key).expect("an authority");

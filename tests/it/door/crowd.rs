@@ -104,7 +104,8 @@ async fn old_connections_make_way_for_new_ones() {
         };
         until("it has connected again and again", again).await;
         serves(world).await;
-        assert_eq!(watch.next().await.revision, 1);
+        // Of two changes it may have the second alone.
+        assert!(watch.next().await.revision > 0);
     })
     .await;
 }

@@ -66,6 +66,7 @@ pub struct Options {
     pub delivers: bool,
     /// The roles of certificates; None lets everybody in.
     pub identity: Option<Vec<CertificateRule>>,
+    pub reflection: bool,
     pub grace: Duration,
     pub door: door::Settings,
 }
@@ -93,6 +94,7 @@ impl Default for Options {
             },
             delivers: true,
             identity: None,
+            reflection: true,
             grace: Duration::from_secs(15),
             door: door::Settings {
                 connections: 1_000,
@@ -125,7 +127,7 @@ impl Options {
             webhooks: self.webhooks,
             delivers: self.delivers,
             identity: self.identity.clone(),
-            reflection: true,
+            reflection: self.reflection,
             migrate: true,
             grace: self.grace,
         }

@@ -30,7 +30,7 @@ async fn book(database: &Database) -> KeyBook {
 }
 
 /// A new key of this name and role.
-async fn key(database: &Database, name: &str, role: Role) -> KeyText {
+pub async fn key(database: &Database, name: &str, role: Role) -> KeyText {
     lasting(database, name, role, None).await
 }
 
@@ -62,7 +62,7 @@ async fn asks(client: &Client, key: &KeyText) -> Code {
 }
 
 /// Calls what has this path with an empty message and this `authorization` header.
-async fn call(world: &World, path: &str, authorization: Option<&str>) -> Status {
+pub async fn call(world: &World, path: &str, authorization: Option<&str>) -> Status {
     let mut channel = world.client.channel.clone();
     let body = Body::new(Full::from(vec![0; 5]).map_err(|never| match never {}));
     let mut request = Request::post(format!("http://creditd{path}")).body(body).expect("a request");

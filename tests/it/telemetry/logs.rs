@@ -1,9 +1,11 @@
 //! Logs as JSON, of a creditd of its own.
 
 use std::collections::BTreeSet;
+use std::process::Stdio;
 
 use creditd::pb;
 use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tonic::Request;
 
 use super::collector::Collector;
@@ -62,8 +64,13 @@ async fn every_command_can_log_so() {
     let refused = command.output().await.expect("an answer");
     assert!(!refused.status.success());
     let mut command = crate::harness::child::creditd();
-    command.args(["audit", "--log-format", "json", "--data-dir", "/nowhere"]);
-    let ended = command.output().await.expect("an answer");
-    let said = String::from_utf8(ended.stderr).expect("text");
-    assert!(said.contains("there is no creditd database"), "{said}");
+    // It waits for who is not there, and says so.
+    let nobody = "postgres://creditd@127.0.0.1:1/creditd";
+    command.args(["migrate", "--log-format", "json", "--database-url", nobody]);
+    let mut waiting = command.stderr(Stdio::piped()).spawn().expect("a child");
+    let mut log = BufReader::new(waiting.stderr.take().expect("its log")).lines();
+    let line = log.next_line().await.expect("text").expect("a line");
+    let line: Value = serde_json::from_str(&line).expect("JSON");
+    assert_eq!(line["level"], "WARN", "{line}");
+    waiting.kill().await.expect("an end");
 }
