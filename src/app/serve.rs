@@ -145,7 +145,7 @@ impl Service {
         let ended = tokio::select! {
             () = serving => true,
             () = farewell => false,
-            () = sleep_until(until) => false,
+            () = sleep_until(until - self.grace / limits::GRACE_KEPT) => false,
         };
         if !ended {
             tracing::warn!("some connections did not end in time");

@@ -114,7 +114,7 @@ pub enum ConnectError {
         why: String,
     },
     /// Nothing listens there.
-    #[error("nothing answers at {0}: start creditd with `make run`")]
+    #[error("nothing answers at {0}: is creditd running there?")]
     Silent(String, #[source] transport::Error),
 }
 

@@ -307,6 +307,9 @@ pub const GRACE_DEFAULT: &str = "20s";
 pub const GRACE_MIN: Duration = Duration::from_secs(1);
 /// Longest grace: a deployment should not hang on one client.
 pub const GRACE_MAX: Duration = Duration::from_secs(3_600);
+/// The share of the grace, one in so many, that is kept for what goes on beside calls: calls that take
+/// all of theirs leave tasks and lanes the time to end what they have begun.
+pub const GRACE_KEPT: u32 = 10;
 /// How long streams have, once every call is answered, to hear that creditd is going down: a caller
 /// that does not read would never hear it.
 pub const FAREWELL: Duration = Duration::from_secs(2);

@@ -44,7 +44,7 @@ impl Stats {
         let of = |outcome| attempts.with_label_values(&[outcome]);
         Ok(Self {
             delivered: of("delivered"),
-            failed: of("failed"),
+            failed: of("retried"),
             parked: of("parked"),
             disabled: registry.counter(
                 "creditd_webhook_endpoints_disabled_total",
