@@ -83,6 +83,7 @@ impl Health {
         HealthServer::new(HealthService::from_health_reporter(self.reporter.clone()))
             .accept_compressed(Gzip)
             .send_compressed(Gzip)
+            .max_decoding_message_size(limits::HEALTH_BYTES_MAX)
     }
 
     /// Asks the database once and reports.

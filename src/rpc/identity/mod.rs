@@ -4,11 +4,13 @@
 mod access;
 mod keys;
 mod revocable;
+mod strangers;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, poll_immediate};
 use http::header::AUTHORIZATION;
 use http::{Extensions, HeaderMap, Request, Response};
 use tokio_util::sync::CancellationToken;
@@ -18,7 +20,9 @@ use tower::{Layer, Service};
 
 use self::access::least_role;
 pub use self::keys::KeyRing;
+use self::keys::Taken;
 use self::revocable::Revocable;
+use self::strangers::{Place, Strangers};
 use super::door::Peer;
 use super::status;
 use crate::domain::entry::ACTOR_ANONYMOUS;
@@ -32,30 +36,53 @@ pub struct Identity {
     pub rules: Vec<CertificateRule>,
 }
 
-/// Who was let in, and until when.
-struct Admitted {
-    caller: Caller,
-    revoked: Option<CancellationToken>,
+/// Who was let in.
+enum Admitted {
+    /// Nobody in particular, to what anybody may call.
+    Stranger(Place),
+    /// Somebody, until the key is revoked.
+    Caller(Caller, Option<CancellationToken>),
 }
 
-impl Identity {
-    /// Who calls, and whether they may; None where it does not matter.
+/// What stands before the services.
+struct Gate {
+    /// None where nobody is asked.
+    identity: Option<Arc<Identity>>,
+    strangers: Strangers,
+}
+
+impl Gate {
+    /// Whether nobody is asked anything.
+    fn is_open(&self, path: &str) -> bool {
+        self.identity.is_none() && least_role(path).is_some()
+    }
+
+    /// Who calls, and whether they may.
     async fn admit(
         &self,
         path: &str,
         headers: &HeaderMap,
         from: &Extensions,
-    ) -> Result<Option<Admitted>, Status> {
-        let Some(least) = least_role(path) else { return Ok(None) };
-        let admitted = self.identify(headers, from).await?;
-        if admitted.caller.role < least {
-            return Err(status::permission_denied(admitted.caller.role, least));
+    ) -> Result<Admitted, Status> {
+        let (Some(identity), Some(least)) = (&self.identity, least_role(path)) else {
+            return self.strangers.place().map(Admitted::Stranger);
+        };
+        let (caller, revoked) = identity.identify(headers, from, &self.strangers).await?;
+        if caller.role < least {
+            return Err(status::permission_denied(caller.role, least));
         }
-        Ok(Some(admitted))
+        Ok(Admitted::Caller(caller, revoked))
     }
+}
 
+impl Identity {
     /// A key says more than a certificate: whoever sends one means to be known by it.
-    async fn identify(&self, headers: &HeaderMap, from: &Extensions) -> Result<Admitted, Status> {
+    async fn identify(
+        &self,
+        headers: &HeaderMap,
+        from: &Extensions,
+        strangers: &Strangers,
+    ) -> Result<(Caller, Option<CancellationToken>), Status> {
         let mut sent = headers.get_all(AUTHORIZATION).iter();
         if let Some(first) = sent.next() {
             // Of several nobody knows which one others on the way have looked at.
@@ -63,15 +90,30 @@ impl Identity {
             let key = alone.ok_or_else(status::unauthenticated)?;
             let key = key.to_str().ok().and_then(bearer).and_then(KeyText::parse);
             let key = key.ok_or_else(status::unauthenticated)?;
-            let taken = self.keys.find(&key).await.map_err(status::of_store)?;
+            let taken = self.find(&key, strangers).await?;
             let taken = taken.ok_or_else(status::unauthenticated)?;
-            let revoked = Some(taken.revoked.clone());
-            return Ok(Admitted { caller: taken.caller.clone(), revoked });
+            return Ok((taken.caller.clone(), Some(taken.revoked.clone())));
         }
         let names = from.get::<Peer>().and_then(|peer| peer.names.as_ref());
         let caller = names.and_then(|names| of_certificate(&self.rules, &names.as_rules_spell()));
-        let caller = caller.ok_or_else(status::unauthenticated)?;
-        Ok(Admitted { caller, revoked: None })
+        Ok((caller.ok_or_else(status::unauthenticated)?, None))
+    }
+
+    /// Who has sent a key that is known does not wait; who waits is a stranger until then.
+    async fn find(
+        &self,
+        key: &KeyText,
+        strangers: &Strangers,
+    ) -> Result<Option<Arc<Taken>>, Status> {
+        let mut finding = pin!(self.keys.find(key));
+        let found = match poll_immediate(finding.as_mut()).await {
+            Some(found) => found,
+            None => {
+                let _place = strangers.place()?;
+                finding.await
+            }
+        };
+        found.map_err(status::of_store)
     }
 }
 
@@ -87,7 +129,7 @@ pub(super) fn actor<T>(request: &tonic::Request<T>) -> Arc<str> {
     caller.map_or_else(|| ACTOR_ANONYMOUS.into(), |caller| Arc::clone(&caller.actor))
 }
 
-/// Lets in who may come in; everybody, where there is no identity.
+/// Lets in who may come in; everybody, where there is no identity. So many strangers at once.
 #[derive(Clone)]
 pub struct IdentityLayer(pub Option<Arc<Identity>>);
 
@@ -95,7 +137,8 @@ impl<S> Layer<S> for IdentityLayer {
     type Service = Guarded<S>;
 
     fn layer(&self, inner: S) -> Guarded<S> {
-        Guarded { inner, identity: self.0.clone() }
+        let gate = Gate { identity: self.0.clone(), strangers: Strangers::new() };
+        Guarded { inner, gate: Arc::new(gate) }
     }
 }
 
@@ -103,7 +146,7 @@ impl<S> Layer<S> for IdentityLayer {
 #[derive(Clone)]
 pub struct Guarded<S> {
     inner: S,
-    identity: Option<Arc<Identity>>,
+    gate: Arc<Gate>,
 }
 
 impl<S, B> Service<Request<B>> for Guarded<S>
@@ -121,22 +164,26 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let Some(identity) = self.identity.clone() else {
+        if self.gate.is_open(request.uri().path()) {
             return Box::pin(self.inner.call(request));
-        };
+        }
+        let gate = Arc::clone(&self.gate);
         // The one that is ready is taken, and a fresh one left in its place.
         let fresh = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, fresh);
         Box::pin(async move {
             let (path, headers) = (request.uri().path(), request.headers());
-            let admitted = match identity.admit(path, headers, request.extensions()).await {
-                Ok(Some(admitted)) => admitted,
-                Ok(None) => return inner.call(request).await,
+            let (caller, revoked) = match gate.admit(path, headers, request.extensions()).await {
+                Ok(Admitted::Caller(caller, revoked)) => (caller, revoked),
+                Ok(Admitted::Stranger(place)) => {
+                    let answer = inner.call(request).await?;
+                    return Ok(answer.map(|body| place.until_end_of(body)));
+                }
                 Err(status) => return Ok(status.into_http()),
             };
-            request.extensions_mut().insert(admitted.caller);
+            request.extensions_mut().insert(caller);
             let answer = inner.call(request).await?;
-            Ok(match admitted.revoked {
+            Ok(match revoked {
                 Some(revoked) => answer.map(|body| Body::new(Revocable::new(body, revoked))),
                 None => answer,
             })

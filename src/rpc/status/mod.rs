@@ -101,6 +101,12 @@ pub(super) fn unauthenticated() -> Status {
     status(Code::Unauthenticated, message, ErrorReason::Unauthenticated)
 }
 
+/// RESOURCE_EXHAUSTED where too many have calls open who have not proven who they are.
+pub(super) fn too_many_strangers() -> Status {
+    let message = "too many calls of unknown callers are open";
+    try_again(Code::ResourceExhausted, message, ErrorReason::Overloaded)
+}
+
 /// PERMISSION_DENIED: who calls may not do this.
 pub(super) fn permission_denied(role: Role, least: Role) -> Status {
     with_metadata(

@@ -7,6 +7,7 @@ mod keys;
 mod mutual;
 mod revoked;
 mod roles;
+mod strangers;
 
 use chrono::TimeDelta;
 use creditd::domain::identity::{KeyId, KeyText, Role};
