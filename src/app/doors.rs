@@ -6,14 +6,14 @@ use tokio::net::TcpListener;
 
 use super::Error;
 use crate::config;
-use crate::rpc::door::Door;
+use crate::rpc::door::{self, Door};
 
 /// Where callers come in.
 pub struct Doors {
     /// To everything.
     pub grpc: Door,
     /// To health alone, for probes.
-    pub health: Option<TcpListener>,
+    pub health: Option<Door>,
     /// To metrics, for Prometheus.
     pub metrics: Option<TcpListener>,
 }
@@ -29,7 +29,10 @@ impl Doors {
     pub(super) async fn open(config: &config::Serve) -> Result<(Self, SocketAddr), Error> {
         let (listener, bound) = listen(config.listen).await?;
         let grpc = Door::open(listener, config.into()).await?;
-        let health = listen_if_asked(config.life.health_listen, "health").await?;
+        let health = match listen_if_asked(config.life.health_listen, "health").await? {
+            Some(listener) => Some(Door::open(listener, door::Settings::for_probes()).await?),
+            None => None,
+        };
         let metrics = listen_if_asked(config.telemetry.metrics_listen, "metrics").await?;
         Ok((Self { grpc, health, metrics }, bound))
     }

@@ -1,16 +1,23 @@
 //! What `creditd serve` counts, and the port on which Prometheus reads it.
 
+use std::convert::Infallible;
+use std::future::ready;
+use std::io;
 use std::sync::Arc;
 
-use axum::Router;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse as _;
-use axum::routing::get;
-use tokio::net::TcpListener;
+use futures_util::StreamExt as _;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
+use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{self, Engine, Queued};
+use crate::limits;
 use crate::metrics::{CONTENT_TYPE as TEXT, Gauge, Registry, Result, Timing, number};
 use crate::rpc::{Calls, door};
 use crate::store::Store;
@@ -116,22 +123,39 @@ pub(super) fn look_at(
 
 const NO_LABELS: &[&str] = &[];
 
-/// Shows the metrics at /metrics, and nothing else, until `ended`.
+/// Shows the metrics at /metrics, and nothing else, until `ended`. Those for whom there is no room are
+/// not accepted until there is.
 pub(super) async fn serve(listener: TcpListener, registry: Registry, ended: CancellationToken) {
-    let page = move || std::future::ready(page(&registry));
-    let routes = Router::new()
-        .route("/metrics", get(page))
-        .method_not_allowed_fallback(|| std::future::ready(StatusCode::NOT_FOUND));
+    let showing = TcpListenerStream::new(listener)
+        .for_each_concurrent(limits::METRICS_CONNECTIONS, move |came| show(came, registry.clone()));
     // It goes on after whatever a connection does.
-    drop(ended.run_until_cancelled(axum::serve(listener, routes).into_future()).await);
+    ended.run_until_cancelled(showing).await;
 }
 
-fn page(registry: &Registry) -> axum::response::Response {
+/// Answers one request, if it comes and its answer is taken in time.
+async fn show(came: io::Result<TcpStream>, registry: Registry) {
+    let Ok(socket) = came else { return sleep(limits::ACCEPT_PAUSE).await };
+    let answer = service_fn(|request| ready(Ok::<_, Infallible>(answer(&request, &registry))));
+    let connection =
+        http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(socket), answer);
+    drop(timeout(limits::METRICS_TIME, connection).await);
+}
+
+fn answer<B>(request: &Request<B>, registry: &Registry) -> Response<String> {
+    let mut answer = Response::default();
+    if (request.method(), request.uri().path()) != (&Method::GET, "/metrics") {
+        *answer.status_mut() = StatusCode::NOT_FOUND;
+        return answer;
+    }
     match registry.text() {
-        Ok(text) => ([(CONTENT_TYPE, TEXT)], text).into_response(),
+        Ok(text) => {
+            answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(TEXT));
+            *answer.body_mut() = text;
+        }
         Err(error) => {
             tracing::error!(%error, "the metrics do not read");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         }
     }
+    answer
 }

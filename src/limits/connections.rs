@@ -43,3 +43,14 @@ pub const STRANGERS_MAX: usize = 1_000;
 pub const HEALTH_BYTES_MAX: usize = 1_024;
 /// Streams on one connection to the health port: probes come one by one, and a few watch.
 pub const HEALTH_STREAMS: u32 = 16;
+/// Connections to the health port at once: a kubelet opens one for each probe, and closes it.
+pub const HEALTH_CONNECTIONS: usize = 64;
+/// How old a connection to the health port gets, and up to a tenth more, with all that is open on it:
+/// a probe takes moments, and who keeps its place keeps it from others.
+pub const HEALTH_CONNECTION_AGE: Duration = Duration::from_secs(60);
+/// Connections to the metrics port at once: a few Prometheus, each with one for each scrape. Others
+/// wait until they are accepted.
+pub const METRICS_CONNECTIONS: usize = 16;
+/// How long one of them may take, from its beginning to the answer's end: half of what Prometheus
+/// waits for.
+pub const METRICS_TIME: Duration = Duration::from_secs(5);

@@ -2,17 +2,15 @@
 
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic::server::NamedService;
-use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 
 use super::Services;
+use super::door::{self, Door};
 use crate::limits;
 use crate::metrics::Gauge;
 use crate::pb::campaign_service_server::CampaignServiceServer;
@@ -57,19 +55,21 @@ impl Health {
         health
     }
 
-    /// Serves health, and nothing else, to who connects to `listener`, until `ended`.
+    /// Serves health, and nothing else, to who comes to this door, until `ended`. No connection
+    /// outlives its age, whatever is open on it: somebody else may need its place.
     ///
     /// # Errors
     /// Where serving fails.
     pub async fn serve(
         self,
-        listener: TcpListener,
+        door: Door,
         ended: CancellationToken,
     ) -> Result<(), tonic::transport::Error> {
-        Server::builder()
+        door::server(&door.patience())
+            .max_connection_age_grace(Duration::ZERO)
             .max_concurrent_streams(limits::HEALTH_STREAMS)
             .add_service(self.service())
-            .serve_with_incoming_shutdown(TcpIncoming::from(listener), ended.cancelled_owned())
+            .serve_with_incoming_shutdown(door.connections(), ended.cancelled_owned())
             .await
     }
 

@@ -42,6 +42,15 @@ pub struct Settings {
     pub patience: Patience,
 }
 
+impl Settings {
+    /// Of a door for probes, which come one by one, ask, and go.
+    #[must_use]
+    pub fn for_probes() -> Self {
+        let patience = Patience { age: limits::HEALTH_CONNECTION_AGE, ..Patience::default() };
+        Self { connections: limits::HEALTH_CONNECTIONS, tls: None, patience }
+    }
+}
+
 /// How long what may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {

@@ -4,7 +4,8 @@ mod abuse;
 pub mod authority;
 mod clients;
 mod crowd;
-mod raw;
+mod probes;
+pub mod raw;
 mod tls;
 
 use std::net::SocketAddr;

@@ -1,10 +1,14 @@
 //! The port on which Prometheus reads, and what Prometheus's own tool says of it.
 
+use std::net::SocketAddr;
 use std::process::Stdio;
 
+use creditd::limits;
+use futures_util::future::join_all;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
+use crate::door::raw;
 use crate::harness::child::Serving;
 use crate::harness::{Database, say};
 
@@ -13,12 +17,7 @@ async fn shows_metrics_and_nothing_else() {
     let database = Database::create().await;
     let serving = Serving::start_with(&database.url, &["--metrics-listen", "127.0.0.1:0"]).await;
     serving.client().grant(say::units("acme", "10")).await;
-    let log = serving.log();
-    let said = log
-        .lines()
-        .iter()
-        .find_map(|line| Some(line.split_once("metrics on ")?.1.trim().to_owned()));
-    let port = format!("http://{}", said.expect("where metrics are"));
+    let port = format!("http://{}", address(&serving));
     // Of no use here, but no client is made without one.
     drop(rustls::crypto::ring::default_provider().install_default());
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
@@ -39,6 +38,33 @@ async fn shows_metrics_and_nothing_else() {
     promtool(&text).await;
     database.audit().await;
     database.drop().await;
+}
+
+/// Who asks half a question is not waited for, and others get their turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_dribbles_is_cut_off() {
+    let database = Database::create().await;
+    let serving = Serving::start_with(&database.url, &["--metrics-listen", "127.0.0.1:0"]).await;
+    let address = address(&serving);
+    let half = b"GET /metrics HTTP/1.1\r\nhost: ";
+    let crowd = (0..limits::METRICS_CONNECTIONS).map(|_| raw::saying(address, half));
+    let crowd = join_all(crowd).await;
+    let whole = raw::saying(address, &[&half[..], b"a\r\n\r\n"].concat()).await;
+    let said = String::from_utf8(raw::rest(whole).await).expect("text");
+    assert!(said.starts_with("HTTP/1.1 200 OK\r\n"), "{said}");
+    assert!(said.contains("\r\nconnection: close\r\n"), "{said}");
+    for said in join_all(crowd.into_iter().map(raw::rest)).await {
+        assert!(said.is_empty(), "{said:?}");
+    }
+    assert!(serving.stop().await.success());
+    database.drop().await;
+}
+
+/// Where its metrics are.
+fn address(serving: &Serving) -> SocketAddr {
+    let lines = serving.log().lines();
+    let said = lines.iter().find_map(|line| line.split_once("metrics on "));
+    said.expect("where metrics are").1.trim().parse().expect("an address")
 }
 
 /// What `promtool check metrics` says, where there is one; CI has one.
