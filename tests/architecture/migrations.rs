@@ -52,6 +52,73 @@ fn constraints_and_indexes_have_names() {
     );
 }
 
+/// The last migration of which no server was ever asked to go on while it ran.
+const BEFORE_ANY_RELEASE: &str = "20261122210000_api_keys";
+
+#[test]
+fn servers_go_on_beside_a_newer_schema() {
+    let mut broken = Vec::new();
+    for folder in migrations() {
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        if name > BEFORE_ANY_RELEASE {
+            let sql = fs::read_to_string(folder.join("up.sql")).unwrap_or_default();
+            broken.extend(taken_away(&sql).iter().map(|what| format!("{name}: {what}")));
+        }
+    }
+    hold(
+        "A migration only adds: while replicas are replaced, old ones serve on the newer schema. What \
+         they use is taken away one release after the last that used it; say here then which.",
+        broken,
+    );
+}
+
+#[test]
+fn what_takes_away_is_found() {
+    for sql in [
+        "drop table grants",
+        "alter table grants drop column name",
+        "alter table grants rename to credits",
+        "alter table grants alter column name set not null",
+        "alter table grants alter column name type bytea",
+        "alter table grants add column name text not null, add column other text default ''",
+    ] {
+        assert_eq!(taken_away(sql).len(), 1, "{sql}");
+    }
+    for sql in [
+        "create table names (name text not null)",
+        "alter table grants add column name text, alter column other drop not null",
+        "alter table grants add column name text not null default ''",
+        "drop index grants_by_name",
+    ] {
+        assert_eq!(taken_away(sql), [""; 0], "{sql}");
+    }
+}
+
+/// What this SQL takes from a server that was written before it.
+fn taken_away(sql: &str) -> Vec<&'static str> {
+    let words = words(sql);
+    let words: Vec<&str> = words.iter().map(|(_, word)| word.as_str()).collect();
+    let mut found = Vec::new();
+    for at in 0..words.len() {
+        match &words[at..] {
+            ["drop", "table" | "column", ..] => found.push("drops what may be read"),
+            ["rename", ..] => found.push("renames what may be read"),
+            ["set", "not", "null", ..] => found.push("asks for what may not be written"),
+            ["alter", "column", _, "type", ..] => found.push("changes what is read"),
+            ["add", "column", rest @ ..] => {
+                let end = rest.iter().position(|word| ["add", "alter", "create"].contains(word));
+                let column = &rest[..end.unwrap_or(rest.len())];
+                let asks = column.windows(2).any(|pair| pair == ["not", "null"]);
+                if asks && !column.contains(&"default") {
+                    found.push("asks for what may not be written");
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
 /// What has no name in this file.
 fn nameless(path: &Path) -> Vec<String> {
     let words = words(&fs::read_to_string(path).unwrap_or_default());
