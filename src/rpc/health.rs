@@ -1,7 +1,9 @@
 //! grpc.health.v1.Health, following the database.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic::server::NamedService;
@@ -31,6 +33,9 @@ pub struct Health {
     names: Vec<&'static str>,
     /// 1 while the database answers.
     up: Gauge,
+    /// Whether creditd goes down, which it does once: a look at the database that was under way then
+    /// does not bring it back.
+    left: Arc<Mutex<bool>>,
 }
 
 impl Health {
@@ -47,9 +52,9 @@ impl Health {
         if matches!(clock, Clock::Test(_)) {
             names.push(TestClockServiceServer::<super::test_clock::TestClock>::NAME);
         }
-        let health = Self { reporter: HealthReporter::new(), names, up };
+        let health = Self { reporter: HealthReporter::new(), names, up, left: Arc::default() };
         // tonic-health reports "" as serving from the start.
-        health.set(ServingStatus::NotServing).await;
+        health.report(ServingStatus::NotServing).await;
         // Whoever is alive enough to answer is alive: a database that is away is cured by no restart.
         health.reporter.set_service_status(LIVENESS, ServingStatus::Serving).await;
         health
@@ -91,7 +96,9 @@ impl Health {
         let answer = tokio::time::timeout(Duration::from_secs(2), store.ping()).await;
         let serving = matches!(answer, Ok(Ok(())));
         self.up.set(i64::from(serving));
-        self.set(if serving { ServingStatus::Serving } else { ServingStatus::NotServing }).await;
+        let left = self.left.lock().await;
+        let shown = serving && !*left;
+        self.report(if shown { ServingStatus::Serving } else { ServingStatus::NotServing }).await;
         serving
     }
 
@@ -111,15 +118,17 @@ impl Health {
                 }
             }
         }
-        self.set(ServingStatus::NotServing).await;
+        self.leave().await;
     }
 
     /// Reports that creditd does not serve any more.
     pub async fn leave(&self) {
-        self.set(ServingStatus::NotServing).await;
+        let mut left = self.left.lock().await;
+        *left = true;
+        self.report(ServingStatus::NotServing).await;
     }
 
-    async fn set(&self, status: ServingStatus) {
+    async fn report(&self, status: ServingStatus) {
         for name in &self.names {
             self.reporter.set_service_status(*name, status).await;
         }
