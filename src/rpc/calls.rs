@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, Request, Response};
@@ -15,6 +16,8 @@ use tonic::Code;
 use tower::{Layer, Service};
 use tracing::{Instrument as _, Span};
 
+use super::deadline;
+use crate::limits;
 use crate::metrics::{Counter, Counters, Gauge, Registry, Result, Timing, Timings};
 use crate::{pb, spans};
 
@@ -152,9 +155,14 @@ struct Call {
     method: Arc<Method>,
     span: Span,
     begun: Instant,
+    /// How long it may take until its answer begins.
+    patience: Option<Duration>,
     /// Until it has a status, its caller may hang up.
     code: Code,
 }
+
+/// How much sooner than we a caller, or tonic, may begin to count the time of a call.
+const ROUNDING: Duration = Duration::from_millis(1);
 
 impl Call {
     fn begin(method: &Arc<Method>, headers: &HeaderMap) -> Self {
@@ -163,6 +171,10 @@ impl Call {
             method: Arc::clone(method),
             span: spans::call(&method.name, headers),
             begun: Instant::now(),
+            patience: Some(
+                deadline::patience(headers)
+                    .map_or(limits::CALL_TIME_MAX, |patience| patience.min(limits::CALL_TIME_MAX)),
+            ),
             code: Code::Cancelled,
         }
     }
@@ -176,6 +188,11 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
+        // When its time is over tonic drops it without a word.
+        let took = self.begun.elapsed().saturating_add(ROUNDING);
+        if self.code == Code::Cancelled && self.patience.is_some_and(|patience| took >= patience) {
+            self.code = Code::DeadlineExceeded;
+        }
         self.method.open.dec();
         self.method.count(self.code, self.begun);
         spans::answered(&self.span, i32::from(self.code), is_our_fault(self.code));
@@ -218,11 +235,12 @@ where
     }
 
     fn call(&mut self, request: Request<I>) -> Self::Future {
-        let call = Call::begin(self.calls.method(request.uri().path()), request.headers());
+        let mut call = Call::begin(self.calls.method(request.uri().path()), request.headers());
         let span = call.span.clone();
         let answer = span.in_scope(|| self.inner.call(request));
         let counted = async move {
             let (head, body) = answer.await?.into_parts();
+            call.patience = None;
             let mut call = Some(call);
             if head.headers.contains_key("grpc-status") || body.is_end_stream() {
                 call.take().into_iter().for_each(|call| call.end(&head.headers));

@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
+use http::HeaderMap;
 use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
 
 /// When the caller stops waiting; None where it waits for ever (or its header does not read, which
 /// tonic treats alike).
 pub(super) fn of(metadata: &MetadataMap) -> Option<Instant> {
-    let header = metadata.get("grpc-timeout")?.to_str().ok()?;
-    Instant::now().checked_add(parse(header)?)
+    Instant::now().checked_add(patience(metadata.as_ref())?)
+}
+
+/// How long the caller waits, by these headers.
+pub(super) fn patience(headers: &HeaderMap) -> Option<Duration> {
+    parse(headers.get("grpc-timeout")?.to_str().ok()?)
 }
 
 /// At most eight digits and a unit, as the gRPC protocol over HTTP/2 defines it.

@@ -121,6 +121,29 @@ async fn batches_queues_and_pools() {
     .await;
 }
 
+/// tonic ends it, not whoever serves it; nobody has hung up.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_whose_time_is_over_is_counted_as_such() {
+    World::run(async |world| {
+        world.client.grant(say::units("acme", "10")).await;
+        let locked = world.database.lock("acme").await;
+        let mut late = tonic::Request::new(say::usage("acme", "e1", "m", "1"));
+        late.set_timeout(std::time::Duration::from_millis(200));
+        world.client.usage.record_usage(late).await.expect_err("no answer in time");
+        let named = |code: &str| {
+            format!(
+                "creditd_call_duration_seconds_count{{code=\"{code}\",\
+                 method=\"credits.v1.UsageService/RecordUsage\"}}"
+            )
+        };
+        let (over, hung_up) = (named("DEADLINE_EXCEEDED"), named("CANCELLED"));
+        until("it is over", async || figure(&world.server.metrics(), &over) == 1).await;
+        assert_eq!(figure(&world.server.metrics(), &hung_up), 0);
+        locked.release().await;
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_sweeper_brought() {
     World::run(async |world| {
