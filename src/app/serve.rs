@@ -238,6 +238,11 @@ async fn await_database(
         let why = match look(address, migrate, identity).await {
             Ok(Schema::Current) => return Ok(()),
             Ok(Schema::Older) => "the schema is an older one: run `creditd migrate`".to_owned(),
+            Ok(Schema::Newer(version)) => {
+                format!(
+                    "the schema has migration {version}: a newer creditd is to take this one's place"
+                )
+            }
             Err(error @ store::Error::Away(_)) => error.to_string(),
             Err(error) => return Err(error.into()),
         };

@@ -173,7 +173,7 @@ impl Lane {
                         return Err(Verdict::Guilty(error));
                     }
                 }
-                Error::Other(_) | Error::Away(_) => {
+                Error::Other(_) | Error::Unusable(_) | Error::Away(_) => {
                     if self.gave_up(begun, &error) {
                         return Err(Verdict::All(Failure::Unavailable));
                     }

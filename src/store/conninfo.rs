@@ -10,7 +10,7 @@ use super::tls::Given;
 /// string is left for the driver to refuse.
 ///
 /// # Errors
-/// [`Error::Other`] where it asks for what is not known here.
+/// [`Error::Unusable`] where it asks for what is not known here.
 pub(super) fn split(text: &str) -> Result<(String, Given)> {
     let mut given = Given::default();
     let is_url = ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
@@ -19,6 +19,7 @@ pub(super) fn split(text: &str) -> Result<(String, Given)> {
 }
 
 fn of_url(url: &str, given: &mut Given) -> Result<String> {
+    let url = &with_sign_of_credentials_alone(url);
     // A password may hold a question mark.
     let named = url.find('@').unwrap_or_default();
     let Some(begin) = url[named..].find('?').map(|found| named + found) else {
@@ -35,13 +36,23 @@ fn of_url(url: &str, given: &mut Given) -> Result<String> {
     Ok(format!("{}?{}", &url[..begin], kept.join("&")))
 }
 
+/// The same, where only what parts credentials from hosts is an `@`: libpq looks for it before the first
+/// slash, the driver everywhere, and would take a parameter's for it.
+fn with_sign_of_credentials_alone(url: &str) -> String {
+    let hosts = url.find("://").map_or(0, |scheme| scheme + 3);
+    let Some(path) = url[hosts..].find('/').map(|slash| hosts + slash) else {
+        return url.to_owned();
+    };
+    format!("{}{}", &url[..path], url[path..].replace('@', "%40"))
+}
+
 fn of_pairs(text: &str, given: &mut Given) -> Result<String> {
     let mut kept = String::new();
     let mut rest = text.trim_start();
     while !rest.is_empty() {
         let pair = rest.split_once('=').and_then(|(name, behind)| Some((name, value(behind)?)));
         let Some((name, (value, behind))) = pair else {
-            return Err(Error::Other("the database URL does not read as one".into()));
+            return Err(Error::unusable("the URL does not read as one"));
         };
         if !given.take(name.trim_end(), &value)? {
             kept.push_str(&rest[..rest.len() - behind.len()]);
@@ -87,12 +98,15 @@ mod tests {
         let pairs = r"host=a sslmode = 'verify-full' password='it\'s sslmode=x' sslkey=a\ b port=1";
         assert_eq!(rest_of(pairs), r"host=a  password='it\'s sslmode=x' port=1 ");
         assert_eq!(rest_of("postgres://a/db"), "postgres://a/db");
+        // The driver would take the first @ for the end of credentials, wherever it is.
+        let url = "postgres://a/d@b?user=me@corp&password=s@c&sslmode=require";
+        assert_eq!(rest_of(url), "postgres://a/d%40b?user=me%40corp&password=s%40c");
     }
 
     #[test]
     fn what_is_not_known_is_named_without_its_value() {
         let refused = rest_of("postgres://a/db?sslpassword=secret");
-        assert_eq!(refused, "the database said: the database URL asks for sslpassword: not known");
+        assert_eq!(refused, "the database cannot be used: the URL asks for sslpassword: not known");
         assert!(!rest_of("password='secret").contains("secret"));
     }
 }

@@ -30,6 +30,9 @@ pub enum Error {
     /// this, and so does a faulty statement. Connect again, and see whether it stays.
     #[error("the database said: {0}")]
     Other(String),
+    /// It cannot be used as it is, or as it was asked for: waiting does not mend that.
+    #[error("the database cannot be used: {0}")]
+    Unusable(String),
     /// A row that does not read as what it should be.
     #[error("a row does not read: {0}")]
     Corrupt(String),
@@ -43,6 +46,12 @@ impl Error {
     #[must_use]
     pub fn corrupt(what: impl Into<String>) -> Self {
         Self::Corrupt(what.into())
+    }
+
+    /// What cannot be used, for who set it up.
+    #[must_use]
+    pub fn unusable(why: impl Into<String>) -> Self {
+        Self::Unusable(why.into())
     }
 
     /// Whether the connection may be broken and must be made anew.
@@ -88,6 +97,8 @@ impl From<DieselError> for Error {
             // diesel-async passes no SQLSTATE on, so these are told by PostgreSQL's English text;
             // in another language they are Other, and tried again all the same.
             _ if is_conflict(&message) => Self::Conflict(message),
+            // It is told to go: by its administrator, or as the server stops.
+            _ if message.starts_with("terminating connection") => Self::Away(message),
             // Nothing that creditd asks takes so long of a healthy database.
             _ if message.starts_with("canceling statement due to statement timeout") => {
                 Self::Away(message)

@@ -18,6 +18,7 @@ mod grants;
 mod keys;
 mod ledger;
 mod listen;
+mod migrations;
 mod notification;
 mod past;
 pub mod postgres;
@@ -47,11 +48,12 @@ pub use self::grants::{GrantFilter, OwnedGrant};
 pub use self::keys::{KeyBook, TakenKey};
 pub use self::ledger::{EntryFilter, ListedEntry};
 pub use self::listen::Listener;
+pub use self::migrations::Schema;
 pub use self::notification::{Attempted, Claim, Claimed, Next, Waiting};
 pub use self::notification::{
     Changed, Delivery, DeliveryFilter, DeliveryStatus, NotChanged, NotSent,
 };
-pub use self::postgres::{Address, PoolLoad, Schema};
+pub use self::postgres::{Address, PoolLoad};
 pub use self::summary::SummaryFilter;
 pub use self::usage::EventFilter;
 use crate::domain::time::Windows;

@@ -1,34 +1,21 @@
-//! Connections, the pool of readers, and migrations.
+//! Connections, and the pool of readers.
 
 use std::fmt;
 use std::str::FromStr as _;
 use std::time::Duration;
 
 use deadpool::Status;
-use diesel::migration::MigrationSource;
-use diesel::pg::Pg;
-use diesel::sql_types::Text;
+use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig};
-use diesel_async::{
-    AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl as _, SimpleAsyncConnection as _,
-};
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 use futures_util::FutureExt as _;
 use tokio_postgres::Config;
 
 use super::conninfo;
 use super::error::{Error, Result};
 use super::servers::Servers;
-use super::statement::Statement;
 use super::tls::Tls;
 use crate::limits;
-
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
-
-/// Number under which replicas that migrate at the same time wait for each other: "creditd" in
-/// ASCII, as a 64-bit advisory lock key.
-const MIGRATION_LOCK: i64 = 0x0063_7265_6469_7464;
 
 /// Plans must not depend on how full a table looked when a statement was prepared: every statement
 /// of creditd is a look-up by index, and is told so. Measured: a hash join planned while the table
@@ -49,11 +36,14 @@ impl Address {
     /// Reads a `postgres://` URL or a libpq key/value string.
     ///
     /// # Errors
-    /// [`Error::Other`] where it is neither, or names files that do not read.
+    /// [`Error::Unusable`] where it is neither, or names files that do not read.
     pub fn parse(url: &str) -> Result<Self> {
         let (url, given) = conninfo::split(url)?;
-        let config = Config::from_str(&url)
-            .map_err(|_| Error::Other("the database URL does not read as one".into()))?;
+        let config =
+            Config::from_str(&url).map_err(|_| Error::unusable("the URL does not read as one"))?;
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            return Err(Error::unusable("the URL names no host"));
+        }
         Ok(Self(Servers::new(&config, Tls::new(given)?)))
     }
 
@@ -80,91 +70,6 @@ impl Address {
     pub async fn connect_plain(&self) -> Result<AsyncPgConnection> {
         self.0.connect("").await
     }
-
-    /// Brings the schema up to date; safe to run from several places at once. How many migrations were
-    /// missing.
-    ///
-    /// # Errors
-    /// [`Error::Away`], or [`Error::Other`] where a migration fails.
-    pub async fn migrate(&self) -> Result<usize> {
-        let mut conn = self.connect_plain().await?;
-        let ask = Statement::<Encoding, (Text,), ()>::new("SHOW server_encoding", (), "");
-        let found: Vec<(String,)> = ask.load(&mut conn).await?;
-        if let Some((found,)) = found.into_iter().find(|(found,)| found != "UTF8") {
-            return Err(Error::Other(format!("its encoding is {found}; creditd needs UTF8")));
-        }
-        conn.batch_execute(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})")).await?;
-        // The harness blocks its thread; the lock goes with the connection.
-        tokio::task::spawn_blocking(move || {
-            let mut harness = AsyncMigrationHarness::new(conn);
-            refuse_newer(&mut harness)?;
-            let run = harness.run_pending_migrations(MIGRATIONS);
-            run.map(|run| run.len()).map_err(|e| e.to_string())
-        })
-        .await
-        .map_err(|error| Error::Other(error.to_string()))?
-        .map_err(Error::Other)
-    }
-
-    /// A plain connection to a database whose schema is this creditd's, for who must not change it.
-    ///
-    /// # Errors
-    /// [`Error::Away`], or [`Error::Other`] where the schema is an older or a newer one.
-    pub async fn connect_current(&self) -> Result<AsyncPgConnection> {
-        match self.look_at_schema().await? {
-            (Schema::Current, conn) => Ok(conn),
-            (Schema::Older, _) => Err(Error::Other(
-                "its schema is an older one: `creditd migrate` brings it up to date".into(),
-            )),
-        }
-    }
-
-    /// How the schema stands.
-    ///
-    /// # Errors
-    /// [`Error::Away`], or [`Error::Other`] where a newer creditd has been here.
-    pub async fn schema(&self) -> Result<Schema> {
-        Ok(self.look_at_schema().await?.0)
-    }
-
-    async fn look_at_schema(&self) -> Result<(Schema, AsyncPgConnection)> {
-        let conn = self.connect_plain().await?;
-        tokio::task::spawn_blocking(move || {
-            let mut harness = AsyncMigrationHarness::new(conn);
-            refuse_newer(&mut harness)?;
-            let pending = harness.has_pending_migration(MIGRATIONS);
-            let older = pending.map_err(|error| error.to_string())?;
-            Ok((if older { Schema::Older } else { Schema::Current }, harness.into_inner()))
-        })
-        .await
-        .map_err(|error| Error::Other(error.to_string()))?
-        .map_err(Error::Other)
-    }
-}
-
-/// A schema, beside what this creditd works with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Schema {
-    /// It is the one.
-    Current,
-    /// Migrations are missing, or all is.
-    Older,
-}
-
-struct Encoding;
-
-/// A newer creditd has been here: this one does not know what it would be writing to.
-fn refuse_newer(
-    harness: &mut AsyncMigrationHarness<AsyncPgConnection>,
-) -> std::result::Result<(), String> {
-    let known = MigrationSource::<Pg>::migrations(&MIGRATIONS).map_err(|e| e.to_string())?;
-    let applied = harness.applied_migrations().map_err(|e| e.to_string())?;
-    let foreign = applied
-        .iter()
-        .find(|version| !known.iter().any(|migration| migration.name().version() == **version));
-    foreign.map_or(Ok(()), |version| {
-        Err(format!("its schema has migration {version}, which a newer creditd made"))
-    })
 }
 
 impl fmt::Debug for Address {

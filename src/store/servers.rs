@@ -99,7 +99,7 @@ fn all_of(mut failed: Vec<Error>) -> Error {
     }
     let is_away = failed.iter().any(|error| matches!(error, Error::Away(_)));
     let words = failed.into_iter().map(|error| match error {
-        Error::Away(words) | Error::Other(words) => words,
+        Error::Away(words) | Error::Other(words) | Error::Unusable(words) => words,
         error => error.to_string(),
     });
     let words = words.collect::<Vec<_>>().join("; ");

@@ -45,7 +45,7 @@ impl Given {
             | "sslpassword"
             | "ssl_min_protocol_version"
             | "ssl_max_protocol_version" => {
-                return Err(Error::Other(format!("the database URL asks for {name}: not known")));
+                return Err(Error::unusable(format!("the URL asks for {name}: not known")));
             }
             _ => return Ok(false),
         };
@@ -103,7 +103,7 @@ pub(super) struct Tls {
 
 impl Tls {
     /// # Errors
-    /// [`Error::Other`] where it makes no sense, or a file does not read.
+    /// [`Error::Unusable`] where it makes no sense, or a file does not read.
     pub(super) fn new(given: Given) -> Result<Self> {
         let roots = given.root.map(|root| match root.as_str() {
             "system" => Roots::System,
@@ -148,12 +148,12 @@ impl Tls {
     /// Reads the files, which others renew: what is in them now counts for the next connection.
     ///
     /// # Errors
-    /// [`Error::Other`] where one does not read.
+    /// [`Error::Unusable`] where one does not read.
     pub(super) fn connector(&self) -> Result<MakeRustlsConnect> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
-            .map_err(|error| Error::Other(error.to_string()))?;
+            .map_err(|error| Error::unusable(error.to_string()))?;
         let roots = self.roots.as_ref().map(Roots::read).transpose()?.map(Arc::new);
         let builder = match roots {
             Some(roots) if self.mode == Mode::VerifyFull => builder.with_root_certificates(roots),
@@ -208,11 +208,11 @@ fn certificates(name: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>>
 }
 
 fn file(name: &str, path: &Path, error: impl std::fmt::Display) -> Error {
-    Error::Other(format!("{name} {}: {error}", path.display()))
+    Error::unusable(format!("{name} {}: {error}", path.display()))
 }
 
 fn wrong(what: &str) -> Error {
-    Error::Other(format!("the database URL: {what}"))
+    Error::unusable(format!("the URL: {what}"))
 }
 
 /// Verifies who vouches for a server, where there are roots, and not what it is called: all modes but

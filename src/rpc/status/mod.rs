@@ -386,7 +386,7 @@ pub(super) fn no_first_state() -> Status {
 /// What the store says to a read.
 pub(super) fn of_store(error: store::Error) -> Status {
     match error {
-        store::Error::Away(_) | store::Error::Other(_) => {
+        store::Error::Away(_) | store::Error::Other(_) | store::Error::Unusable(_) => {
             tracing::warn!(%error, "a read failed");
             try_again(Code::Unavailable, "the database is away", ErrorReason::Unavailable)
         }

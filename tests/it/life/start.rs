@@ -78,9 +78,15 @@ async fn a_newer_schema_is_left_alone() {
     let sql = database.connect().await;
     let newer = "INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231000000')";
     sql.batch_execute(newer).await.expect("a newer migration");
-    let (listen, probes) = (free_address().to_string(), free_address().to_string());
-    let ended = serve(&database.url, &listen, &probes).wait().await.expect("an end");
-    assert!(!ended.success());
+    let (listen, probes) = (free_address(), free_address());
+    // A server waits for the one that takes its place: an end would have it started again and again.
+    let mut waiting = serve(&database.url, &listen.to_string(), &probes.to_string());
+    until("it lives", async || health(probes, "liveness").await.is_some()).await;
+    until_ready(probes, false).await;
+    let ask = pb::GetBalanceRequest { customer_id: "acme".into(), ..Default::default() };
+    let refused = Client::to(listen).credits.get_balance(ask).await.expect_err("no answer");
+    load::unavailable(&refused);
+    waiting.kill().await.expect("an end");
     let migrated = migrate(&database).await;
     let why = String::from_utf8(migrated.stderr).expect("text");
     assert!(why.contains("20991231000000, which a newer creditd made"), "{why}");
