@@ -10,7 +10,7 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
+use tokio::time::{Sleep, sleep, timeout};
 use tokio_io_timeout::TimeoutWriter;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -18,7 +18,8 @@ use tokio_util::either::Either;
 use tonic::transport::server::Connected;
 use x509_parser::error::X509Error;
 
-use super::{Guest, Patience, Peer, PeerNames};
+use super::peer::Paper;
+use super::{Guest, Patience, Peer};
 
 /// What a client of HTTP/2 says before anything else.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -34,6 +35,8 @@ pub struct Connection {
     /// What was read of it already, and tonic has yet to see.
     preface: &'static [u8],
     peer: Peer,
+    /// The end of the client's certificate.
+    over: Option<Pin<Box<Sleep>>>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -64,26 +67,27 @@ pub(super) async fn begin(
 ) -> Result<Connection, Refused> {
     let Guest { socket, address, place } = guest;
     let begun = timeout(patience.begin, hear(socket, tls)).await.unwrap_or(Err(Why::Slow));
-    let (bytes, names) = begun.map_err(|why| Refused { address, why })?;
+    let (bytes, paper) = begun.map_err(|why| Refused { address, why })?;
     let mut bytes = TimeoutWriter::new(bytes);
     bytes.set_timeout(Some(patience.pong));
-    let peer = Peer { address, names: names.map(Arc::new) };
-    Ok(Connection { bytes: Box::pin(bytes), preface: PREFACE, peer, _place: place })
+    let over = paper.as_ref().map(|paper| Box::pin(sleep(paper.left)));
+    let peer = Peer { address, names: paper.map(|paper| Arc::new(paper.names)) };
+    Ok(Connection { bytes: Box::pin(bytes), preface: PREFACE, peer, over, _place: place })
 }
 
 async fn hear(
     socket: TcpStream,
     tls: Option<Arc<ServerConfig>>,
-) -> Result<(Bytes, Option<PeerNames>), Why> {
+) -> Result<(Bytes, Option<Paper>), Why> {
     // Without it a lone call waits 40 ms for a delayed acknowledgement.
     socket.set_nodelay(true)?;
-    let mut names = None;
+    let mut paper = None;
     let mut bytes = match tls {
         None => Bytes::Left(socket),
         Some(config) => {
             let stream = TlsAcceptor::from(config).accept(socket).await?;
             let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-            names = shown.map(PeerNames::read).transpose()?;
+            paper = shown.map(Paper::read).transpose()?;
             Bytes::Right(Box::new(stream))
         }
     };
@@ -92,7 +96,7 @@ async fn hear(
     if preface != PREFACE {
         return Err(Why::Language);
     }
-    Ok((bytes, names))
+    Ok((bytes, paper))
 }
 
 impl Connected for Connection {
@@ -109,6 +113,13 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if let Some(over) = &mut self.over
+            && over.as_mut().poll(cx).is_ready()
+        {
+            // As if the client had hung up: all that is open ends, and it may come again with a
+            // certificate that is good.
+            return Poll::Ready(Ok(()));
+        }
         if self.preface.is_empty() {
             return self.bytes.as_mut().poll_read(cx, buf);
         }

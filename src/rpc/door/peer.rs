@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 use x509_parser::certificate::X509Certificate;
@@ -16,7 +17,7 @@ pub struct Peer {
     /// Where it comes from.
     pub address: SocketAddr,
     /// What its certificate calls it; None where it has shown none, or there is no TLS. It was
-    /// verified when the connection began.
+    /// verified when the connection began, which ends when the certificate does.
     pub names: Option<Arc<PeerNames>>,
 }
 
@@ -31,14 +32,29 @@ pub struct PeerNames {
     pub common_name: Option<String>,
 }
 
-impl PeerNames {
-    /// Reads them from a certificate that was verified.
+/// A client's certificate.
+pub(super) struct Paper {
+    pub(super) names: PeerNames,
+    /// How much longer it is good; by this machine's clock, as when it was verified.
+    pub(super) left: Duration,
+}
+
+impl Paper {
+    /// Reads a certificate that was verified.
     ///
     /// # Errors
     /// Where it is no certificate, or names itself in a way that does not read.
     pub(super) fn read(certificate: &CertificateDer<'_>) -> Result<Self, X509Error> {
         let (_, certificate) = X509Certificate::from_der(certificate)?;
-        let mut names = Self { common_name: common_name(&certificate), ..Self::default() };
+        let left = certificate.validity().time_to_expiration();
+        let left = left.and_then(|left| left.try_into().ok());
+        Ok(Self { names: PeerNames::of(&certificate)?, left: left.unwrap_or_default() })
+    }
+}
+
+impl PeerNames {
+    fn of(certificate: &X509Certificate<'_>) -> Result<Self, X509Error> {
+        let mut names = Self { common_name: common_name(certificate), ..Self::default() };
         let alternatives = certificate.subject_alternative_name()?;
         for name in alternatives.iter().flat_map(|extension| &extension.value.general_names) {
             match name {
@@ -49,9 +65,7 @@ impl PeerNames {
         }
         Ok(names)
     }
-}
 
-impl PeerNames {
     /// All of them, as rules spell them: "URI:…", "DNS:…", "CN:…".
     pub(in crate::rpc) fn as_rules_spell(&self) -> Vec<String> {
         let uris = self.uris.iter().map(|uri| format!("URI:{uri}"));

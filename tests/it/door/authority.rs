@@ -1,12 +1,14 @@
 //! A certificate authority, and papers of its making.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use creditd::rpc::door::Files;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SanType,
     date_time_ymd,
 };
+use rustls::pki_types::UnixTime;
 use tonic::transport::Identity;
 
 pub struct Authority {
@@ -46,6 +48,14 @@ impl Authority {
     /// For a client of these names.
     pub fn client(&self) -> Paper {
         self.sign(of_a_client())
+    }
+
+    /// For a client whose time will soon be over.
+    pub fn client_for(&self, time: Duration) -> Paper {
+        let mut params = of_a_client();
+        let end = UnixTime::now().as_secs() + time.as_secs();
+        params.not_after = date_time_ymd(1970, 1, 1) + Duration::from_secs(end);
+        self.sign(params)
     }
 
     /// For a client whose time is over.

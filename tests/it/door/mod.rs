@@ -4,6 +4,7 @@ mod abuse;
 pub mod authority;
 mod clients;
 mod crowd;
+mod expiry;
 mod probes;
 pub mod raw;
 mod tls;
