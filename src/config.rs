@@ -81,6 +81,12 @@ pub struct Sizing {
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub connections: u32,
 
+    /// How many of them may come from one address, for IPv6 from one /64; beyond it new ones are
+    /// closed at once. Callers behind one proxy or NAT share an address. Without it, all may.
+    #[arg(long, env = "CREDITD_CONNECTIONS_PER_ADDRESS",
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub connections_per_address: Option<u32>,
+
     /// WatchBalance streams that this replica takes before callers are told LIMIT_EXCEEDED.
     #[arg(long, env = "CREDITD_WATCHERS", default_value_t = limits::WATCHERS_DEFAULT,
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]

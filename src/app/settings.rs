@@ -44,6 +44,10 @@ pub struct Settings {
     pub grace: Duration,
 }
 
+fn count(many: u32) -> usize {
+    usize::try_from(many).unwrap_or(usize::MAX)
+}
+
 impl Settings {
     /// The store on this database.
     pub(super) fn store(&self, address: Address) -> store::Result<Store> {
@@ -61,7 +65,6 @@ impl Settings {
 
 impl From<&config::Serve> for Settings {
     fn from(config: &config::Serve) -> Self {
-        let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
         let required = config.identity.required(config.listen);
         Self {
             clock: match config.test_clock {
@@ -100,7 +103,8 @@ impl From<&config::Serve> for door::Settings {
     fn from(config: &config::Serve) -> Self {
         let tls = config.tls.tls_cert.clone().zip(config.tls.tls_key.clone());
         Self {
-            connections: usize::try_from(config.sizing.connections).unwrap_or(usize::MAX),
+            connections: count(config.sizing.connections),
+            connections_per_address: config.sizing.connections_per_address.map(count),
             tls: tls.map(|(certificate, key)| door::Files {
                 certificate,
                 key,

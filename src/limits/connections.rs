@@ -45,6 +45,8 @@ pub const HEALTH_BYTES_MAX: usize = 1_024;
 pub const HEALTH_STREAMS: u32 = 16;
 /// Connections to the health port at once: a kubelet opens one for each probe, and closes it.
 pub const HEALTH_CONNECTIONS: usize = 64;
+/// How many of them may come from one address: whoever keeps all they may get keeps no kubelet out.
+pub const HEALTH_CONNECTIONS_PER_ADDRESS: usize = 16;
 /// How old a connection to the health port gets, and up to a tenth more, with all that is open on it:
 /// a probe takes moments, and who keeps its place keeps it from others.
 pub const HEALTH_CONNECTION_AGE: Duration = Duration::from_secs(60);

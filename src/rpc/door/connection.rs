@@ -9,7 +9,6 @@ use std::task::{Context, Poll};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep, timeout};
 use tokio_io_timeout::TimeoutWriter;
 use tokio_rustls::TlsAcceptor;
@@ -19,6 +18,7 @@ use tonic::transport::server::Connected;
 use x509_parser::error::X509Error;
 
 use super::peer::Paper;
+use super::room::Place;
 use super::{Guest, Patience, Peer};
 
 /// What a client of HTTP/2 says before anything else.
@@ -37,7 +37,7 @@ pub struct Connection {
     peer: Peer,
     /// The end of the client's certificate.
     over: Option<Pin<Box<Sleep>>>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// Why a connection did not begin.

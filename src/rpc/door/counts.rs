@@ -3,19 +3,19 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::sync::Semaphore;
 use tokio::task::JoinError;
 
 use super::Connection;
 use super::connection::Refused;
+use super::room::{Full, Room};
 
 /// Counters of one door.
 #[derive(Debug)]
 pub struct Counts {
-    most: usize,
-    room: Arc<Semaphore>,
+    room: Arc<Room>,
     came_in: AtomicU64,
-    turned_away: AtomicU64,
+    full: AtomicU64,
+    of_one_address: AtomicU64,
     failed: AtomicU64,
 }
 
@@ -27,33 +27,34 @@ pub struct Snapshot {
     /// Those that came in.
     pub came_in: u64,
     /// Those for which there was no room.
-    pub turned_away: u64,
+    pub full: u64,
+    /// Those of whose address there were too many.
+    pub of_one_address: u64,
     /// Those that did not get through TLS, or speak no HTTP/2, or took too long.
     pub failed: u64,
 }
 
 impl Counts {
-    pub(super) fn new(most: usize, room: Arc<Semaphore>) -> Self {
-        let [came_in, turned_away, failed] = Default::default();
-        Self { most, room, came_in, turned_away, failed }
+    pub(super) fn new(room: Arc<Room>) -> Self {
+        let [came_in, full, of_one_address, failed] = Default::default();
+        Self { room, came_in, full, of_one_address, failed }
     }
 
     /// The counters now.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let [came_in, turned_away, failed] = [&self.came_in, &self.turned_away, &self.failed]
-            .map(|counter| counter.load(Ordering::Relaxed));
-        let open = self.most.saturating_sub(self.room.available_permits());
-        Snapshot { open, came_in, turned_away, failed }
+        let counters = [&self.came_in, &self.full, &self.of_one_address, &self.failed];
+        let [came_in, full, of_one_address, failed] =
+            counters.map(|counter| counter.load(Ordering::Relaxed));
+        Snapshot { open: self.room.taken(), came_in, full, of_one_address, failed }
     }
 
-    /// How many may be open.
-    pub(super) fn most(&self) -> usize {
-        self.most
-    }
-
-    pub(super) fn turned_away(&self) {
-        self.turned_away.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn turned_away(&self, why: Full) {
+        let counter = match why {
+            Full::All => &self.full,
+            Full::Address => &self.of_one_address,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts how a connection began.

@@ -7,6 +7,7 @@
 mod connection;
 mod counts;
 mod peer;
+mod room;
 mod server;
 mod tls;
 
@@ -18,7 +19,6 @@ use std::time::Duration;
 
 use futures_util::stream::{self, Stream, StreamExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -26,6 +26,7 @@ use tokio_util::task::AbortOnDropHandle;
 pub use self::connection::Connection;
 pub use self::counts::{Counts, Snapshot};
 pub use self::peer::{Peer, PeerNames};
+use self::room::{Full, Place, Room};
 pub use self::server::server;
 use self::tls::{Current, Reload};
 pub use self::tls::{Error, Files};
@@ -36,6 +37,8 @@ use crate::limits;
 pub struct Settings {
     /// Connections at once.
     pub connections: usize,
+    /// How many of them may come from one address; None where it does not matter.
+    pub connections_per_address: Option<usize>,
     /// Where certificate and key are; None is without TLS.
     pub tls: Option<Files>,
     /// How long what may take.
@@ -47,7 +50,12 @@ impl Settings {
     #[must_use]
     pub fn for_probes() -> Self {
         let patience = Patience { age: limits::HEALTH_CONNECTION_AGE, ..Patience::default() };
-        Self { connections: limits::HEALTH_CONNECTIONS, tls: None, patience }
+        Self {
+            connections: limits::HEALTH_CONNECTIONS,
+            connections_per_address: Some(limits::HEALTH_CONNECTIONS_PER_ADDRESS),
+            tls: None,
+            patience,
+        }
     }
 }
 
@@ -84,7 +92,7 @@ impl Default for Patience {
 /// A listener, and what it asks of those who come.
 pub struct Door {
     listener: TcpListener,
-    room: Arc<Semaphore>,
+    room: Arc<Room>,
     tls: Option<Current>,
     reload: Option<Reload>,
     patience: Patience,
@@ -104,9 +112,10 @@ impl Door {
             }
             None => (None, None),
         };
-        let room = Arc::new(Semaphore::new(settings.connections));
-        let counts = Arc::new(Counts::new(settings.connections, Arc::clone(&room)));
-        Ok(Self { listener, room, tls, reload, patience: settings.patience, counts })
+        let Settings { connections, connections_per_address, patience, .. } = settings;
+        let room = Arc::new(Room::new(connections, connections_per_address));
+        let counts = Arc::new(Counts::new(Arc::clone(&room)));
+        Ok(Self { listener, room, tls, reload, patience, counts })
     }
 
     /// How long what may take.
@@ -136,7 +145,7 @@ impl Door {
     /// Those who come, as soon as they are through. Dropping it closes the listener.
     pub fn connections(self) -> impl Stream<Item = Result<Connection, Infallible>> {
         let Self { listener, room, tls, patience, counts, .. } = self;
-        let most = counts.most();
+        let most = room.most();
         let entrance = Entrance { listener, room, counts: Arc::clone(&counts), trouble: false };
         stream::unfold(entrance, async |mut entrance| Some((entrance.next().await, entrance)))
             .map(move |guest| {
@@ -157,13 +166,13 @@ impl Door {
 struct Guest {
     socket: TcpStream,
     address: SocketAddr,
-    place: OwnedSemaphorePermit,
+    place: Place,
 }
 
 /// The way from the network to the door.
 struct Entrance {
     listener: TcpListener,
-    room: Arc<Semaphore>,
+    room: Arc<Room>,
     counts: Arc<Counts>,
     /// Whether the last one could not come in, so that a log is not filled with it.
     trouble: bool,
@@ -174,12 +183,12 @@ impl Entrance {
     async fn next(&mut self) -> Guest {
         loop {
             match self.listener.accept().await {
-                Ok((socket, address)) => match Arc::clone(&self.room).try_acquire_owned() {
+                Ok((socket, address)) => match self.room.enter(address.ip()) {
                     Ok(place) => {
                         self.trouble = false;
                         return Guest { socket, address, place };
                     }
-                    Err(_) => self.turn_away(address),
+                    Err(full) => self.turn_away(address, full),
                 },
                 // Gone before it was looked at.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -188,11 +197,10 @@ impl Entrance {
         }
     }
 
-    fn turn_away(&mut self, address: SocketAddr) {
-        self.counts.turned_away();
+    fn turn_away(&mut self, address: SocketAddr, why: Full) {
+        self.counts.turned_away(why);
         if !std::mem::replace(&mut self.trouble, true) {
-            let connections = self.counts.most();
-            tracing::warn!(%address, connections, "no room for more connections");
+            tracing::warn!(%address, %why, "a connection is turned away");
         }
     }
 

@@ -100,7 +100,7 @@ async fn who_does_not_read_is_cut_off() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let patience = Patience { pong: Duration::from_millis(100), ..Patience::default() };
-    let settings = Settings { connections: 1, tls: None, patience };
+    let settings = Settings { connections: 1, connections_per_address: None, tls: None, patience };
     let door = Door::open(listener, settings).await.expect("a door");
     let mut connections = Box::pin(door.connections());
     let (deaf, connection) = tokio::join!(raw::http2(address), connections.next());

@@ -55,7 +55,12 @@ async fn a_connection_knows_its_peers_names() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let tls = Some(folder.files_with(&authority));
-    let settings = Settings { connections: 2, tls, patience: Patience::default() };
+    let settings = Settings {
+        connections: 2,
+        connections_per_address: None,
+        tls,
+        patience: Patience::default(),
+    };
     let door = Door::open(listener, settings).await.expect("a door");
     let mut connections = Box::pin(door.connections());
     let paper = authority.client();

@@ -22,12 +22,35 @@ async fn beyond_the_room_there_is_nobody_is_let_in() {
         until("it is full", async || world.server.door().came_in == 3).await;
         for refused in 1..=3 {
             assert!(raw::rest(raw::connect(address).await).await.is_empty());
-            assert_eq!(world.server.door().turned_away, refused);
+            assert_eq!(world.server.door().full, refused);
         }
         ask(&world.client).await.expect("an answer");
         drop(inside);
         until("there is room", async || world.server.door().open == 1).await;
         ask(&world.server.client()).await.expect("an answer");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_address_gets_its_share() {
+    World::run_with(with(|door| door.connections_per_address = Some(2)), async |world| {
+        ask(&world.client).await.expect("an answer");
+        let address = world.server.address;
+        let inside = raw::http2(address).await;
+        let came = async |many| world.server.door().came_in == many;
+        until("it has its share", async || came(2).await).await;
+        for refused in 1..=3 {
+            assert!(raw::rest(raw::connect(address).await).await.is_empty());
+            assert_eq!(world.server.door().of_one_address, refused);
+        }
+        let others = [2, 2, 3].map(|host| raw::http2_from([127, 0, 0, host].into(), address));
+        let others = join_all(others).await;
+        until("the others are in", async || came(5).await).await;
+        drop((inside, others));
+        until("there is room", async || world.server.door().open == 1).await;
+        ask(&world.server.client()).await.expect("an answer");
+        assert_eq!((world.server.door().full, world.server.door().of_one_address), (0, 3));
     })
     .await;
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use creditd::limits;
 use creditd::metrics::Registry;
 use creditd::rpc::Health;
 use creditd::rpc::door::{Door, Patience, Settings};
@@ -14,6 +15,8 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
 use super::raw;
+use crate::harness::Database;
+use crate::harness::child::Serving;
 use crate::harness::wait::until;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,4 +50,23 @@ async fn nobody_keeps_probes_from_their_turn() {
     join_all(silent.into_iter().map(raw::rest)).await;
     ended.cancel();
     serving.await.expect("a task").expect("an end");
+}
+
+/// However many connections somebody keeps, a kubelet elsewhere gets its answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_address_gets_its_share() {
+    let database = Database::create().await;
+    let serving = Serving::start_with(&database.url, &["--health-listen", "127.0.0.1:0"]).await;
+    let address = serving.address_of("health");
+    let many = 2 * limits::HEALTH_CONNECTIONS_PER_ADDRESS;
+    let crowd = join_all((0..many).map(|_| raw::http2(address))).await;
+    assert!(raw::rest(raw::connect(address).await).await.is_empty());
+    let elsewhere = Endpoint::from_shared(format!("http://{address}")).expect("an endpoint");
+    let elsewhere = elsewhere.local_address(Some([127, 0, 0, 2].into()));
+    let mut client = HealthClient::new(elsewhere.connect().await.expect("a connection"));
+    let ask = HealthCheckRequest { service: "liveness".to_owned() };
+    client.check(ask).await.expect("an answer");
+    drop(crowd);
+    assert!(serving.stop().await.success());
+    database.drop().await;
 }

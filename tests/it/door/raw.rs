@@ -1,9 +1,9 @@
 //! A client that says what it likes, byte by byte.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -19,6 +19,15 @@ pub async fn connect(address: SocketAddr) -> TcpStream {
     TcpStream::connect(address).await.expect("a connection")
 }
 
+/// One that begins as HTTP/2 does, from this address of this machine.
+pub async fn http2_from(address: Ipv4Addr, to: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind((address, 0).into()).expect("an address");
+    let mut stream = socket.connect(to).await.expect("a connection");
+    stream.write_all(&begin()).await.expect("written");
+    stream
+}
+
 /// One that says this first.
 pub async fn saying(address: SocketAddr, words: &[u8]) -> TcpStream {
     let mut stream = connect(address).await;
@@ -28,7 +37,11 @@ pub async fn saying(address: SocketAddr, words: &[u8]) -> TcpStream {
 
 /// One that begins as HTTP/2 does.
 pub async fn http2(address: SocketAddr) -> TcpStream {
-    saying(address, &[PREFACE, &frame(SETTINGS, 0, 0, &[])].concat()).await
+    saying(address, &begin()).await
+}
+
+fn begin() -> Vec<u8> {
+    [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat()
 }
 
 pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {

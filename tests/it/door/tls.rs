@@ -74,7 +74,12 @@ fn hello(minor: u8) -> Vec<u8> {
 /// Opens a door with these files, which it does not.
 async fn refused(files: Files) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let settings = Settings { connections: 1, tls: Some(files), patience: Patience::default() };
+    let settings = Settings {
+        connections: 1,
+        connections_per_address: None,
+        tls: Some(files),
+        patience: Patience::default(),
+    };
     let opened = Door::open(listener, settings).await;
     opened.map(drop).expect_err("these cannot be used").to_string()
 }

@@ -127,6 +127,14 @@ impl Serving {
         self.said.clone()
     }
 
+    /// Where it has this: "health", or "metrics".
+    pub fn address_of(&self, what: &str) -> SocketAddr {
+        let lines = self.said.lines();
+        let place = format!("{what} on ");
+        let said = lines.iter().find_map(|line| line.split_once(&place));
+        said.expect("where it is").1.trim().parse().expect("an address")
+    }
+
     /// SIGKILL: no farewell.
     pub async fn kill(mut self) {
         self.process.kill().await.expect("a killed child");

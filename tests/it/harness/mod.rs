@@ -98,6 +98,7 @@ impl Default for Options {
             grace: Duration::from_secs(15),
             door: door::Settings {
                 connections: 1_000,
+                connections_per_address: None,
                 tls: None,
                 patience: door::Patience::default(),
             },

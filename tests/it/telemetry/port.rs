@@ -1,6 +1,5 @@
 //! The port on which Prometheus reads, and what Prometheus's own tool says of it.
 
-use std::net::SocketAddr;
 use std::process::Stdio;
 
 use creditd::limits;
@@ -17,7 +16,7 @@ async fn shows_metrics_and_nothing_else() {
     let database = Database::create().await;
     let serving = Serving::start_with(&database.url, &["--metrics-listen", "127.0.0.1:0"]).await;
     serving.client().grant(say::units("acme", "10")).await;
-    let port = format!("http://{}", address(&serving));
+    let port = format!("http://{}", serving.address_of("metrics"));
     // Of no use here, but no client is made without one.
     drop(rustls::crypto::ring::default_provider().install_default());
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
@@ -45,7 +44,7 @@ async fn shows_metrics_and_nothing_else() {
 async fn who_dribbles_is_cut_off() {
     let database = Database::create().await;
     let serving = Serving::start_with(&database.url, &["--metrics-listen", "127.0.0.1:0"]).await;
-    let address = address(&serving);
+    let address = serving.address_of("metrics");
     let half = b"GET /metrics HTTP/1.1\r\nhost: ";
     let crowd = (0..limits::METRICS_CONNECTIONS).map(|_| raw::saying(address, half));
     let crowd = join_all(crowd).await;
@@ -58,13 +57,6 @@ async fn who_dribbles_is_cut_off() {
     }
     assert!(serving.stop().await.success());
     database.drop().await;
-}
-
-/// Where its metrics are.
-fn address(serving: &Serving) -> SocketAddr {
-    let lines = serving.log().lines();
-    let said = lines.iter().find_map(|line| line.split_once("metrics on "));
-    said.expect("where metrics are").1.trim().parse().expect("an address")
 }
 
 /// What `promtool check metrics` says, where there is one; CI has one.
