@@ -99,8 +99,30 @@ impl Registry {
         labels: &[&str],
         look: impl Fn(&Gauges) + Send + Sync + 'static,
     ) -> Result<()> {
-        let gauges = Gauges::new(Opts::new(name, help), labels)?;
-        self.0.register(Box::new(LookedAt { gauges, look }))
+        let metrics = Gauges::new(Opts::new(name, help), labels)?;
+        self.0.register(Box::new(LookedAt { metrics, look }))
+    }
+
+    /// Counters that somebody else keeps: `count` tells how far each is, by the values of its labels,
+    /// whenever somebody reads them.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn counted_elsewhere<const N: usize, const M: usize>(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str; N],
+        count: impl Fn() -> [([&'static str; N], u64); M] + Send + Sync + 'static,
+    ) -> Result<()> {
+        let metrics = Counters::new(Opts::new(name, help), labels)?;
+        let look = move |counters: &Counters| {
+            for (values, counted) in count() {
+                let counter = counters.with_label_values(&values);
+                counter.inc_by(counted.saturating_sub(counter.get()));
+            }
+        };
+        self.0.register(Box::new(LookedAt { metrics, look }))
     }
 
     /// How long something takes.
@@ -202,19 +224,19 @@ pub fn number(count: impl TryInto<i64>) -> i64 {
     count.try_into().unwrap_or(i64::MAX)
 }
 
-/// Gauges that are set whenever they are read.
-struct LookedAt<F> {
-    gauges: Gauges,
+/// Metrics that are brought up to date whenever they are read.
+struct LookedAt<M, F> {
+    metrics: M,
     look: F,
 }
 
-impl<F: Fn(&Gauges) + Send + Sync> Collector for LookedAt<F> {
+impl<M: Collector, F: Fn(&M) + Send + Sync> Collector for LookedAt<M, F> {
     fn desc(&self) -> Vec<&Desc> {
-        self.gauges.desc()
+        self.metrics.desc()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        (self.look)(&self.gauges);
-        self.gauges.collect()
+        (self.look)(&self.metrics);
+        self.metrics.collect()
     }
 }

@@ -101,11 +101,21 @@ pub(super) fn look_at(
             }
         },
     )?;
+    let open = Arc::clone(&door);
     registry.looked_at(
         "creditd_connections",
         "Callers' connections that are open, or about to be.",
         &[],
-        move |gauges| gauges.with_label_values(NO_LABELS).set(number(door.snapshot().open)),
+        move |gauges| gauges.with_label_values(NO_LABELS).set(number(open.snapshot().open)),
+    )?;
+    registry.counted_elsewhere(
+        "creditd_connections_refused_total",
+        "Callers' connections that were not let in.",
+        &["reason"],
+        move || {
+            let door::Snapshot { full, of_one_address, failed, .. } = door.snapshot();
+            [(["full"], full), (["address"], of_one_address), (["handshake"], failed)]
+        },
     )?;
     let watchers = Arc::clone(&watched);
     registry.looked_at("creditd_watchers", "WatchBalance streams.", &[], move |gauges| {

@@ -11,6 +11,7 @@ use super::{ask, hurried, raw, serves, with};
 use crate::harness::child::Serving;
 use crate::harness::wait::until;
 use crate::harness::{Options, World, say};
+use crate::telemetry::figure;
 use crate::watch::Watch;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,9 +49,19 @@ async fn one_address_gets_its_share() {
         let others = join_all(others).await;
         until("the others are in", async || came(5).await).await;
         drop((inside, others));
-        until("there is room", async || world.server.door().open == 1).await;
+        let alone = async || world.server.door().open == 1;
+        until("there is room", alone).await;
         ask(&world.server.client()).await.expect("an answer");
-        assert_eq!((world.server.door().full, world.server.door().of_one_address), (0, 3));
+        until("it has gone", alone).await;
+        raw::rest(raw::saying(address, b"GET / HTTP/1.1\r\nhost: a.example\r\n\r\n").await).await;
+        until("it is counted", async || world.server.door().failed == 1).await;
+        let refused = |reason| {
+            let series = format!(r#"creditd_connections_refused_total{{reason="{reason}"}}"#);
+            figure(&world.server.metrics(), &series)
+        };
+        for _ in 0..2 {
+            assert_eq!(["full", "address", "handshake"].map(refused), [0, 3, 1]);
+        }
     })
     .await;
 }

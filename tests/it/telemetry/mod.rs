@@ -10,7 +10,7 @@ mod traces;
 use std::collections::BTreeSet;
 
 /// The figure at this name and these labels, as they are printed; 0 where there is none.
-fn figure(text: &str, series: &str) -> u64 {
+pub fn figure(text: &str, series: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     line.map_or(0, |value| value.parse().expect("a whole number"))
 }
