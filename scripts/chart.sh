@@ -48,12 +48,13 @@ for values in "$chart"/ci/*-values.yaml; do
     shape=$(basename "$values" -values.yaml)
     for helm in "$helm3" "$helm4"; do
         "$helm" lint --strict --quiet "$chart" --values "$values"
-        "$helm" template creditd "$chart" --namespace credits --values "$values" \
-            >"$rendered/$shape.yaml"
-        # What is the operator's own the schemas of Kubernetes do not know.
-        "$helm" template creditd "$chart" --namespace credits --values "$values" \
-            --set serviceMonitor.enabled=false >"$rendered/$shape.known.yaml"
     done
+    "$helm3" template creditd "$chart" --namespace credits --values "$values" >"$rendered/$shape.yaml"
+    "$helm4" template creditd "$chart" --namespace credits --values "$values" |
+        cmp - "$rendered/$shape.yaml"
+    # What is the operator's own the schemas of Kubernetes do not know.
+    "$helm4" template creditd "$chart" --namespace credits --values "$values" \
+        --set serviceMonitor.enabled=false >"$rendered/$shape.known.yaml"
     echo "linted and rendered: $shape"
 done
 
@@ -75,23 +76,29 @@ for manifests in "$rendered"/*.known.yaml; do
     "$checkov" --framework kubernetes --skip-download --quiet --compact --skip-check "$skip" --file "$manifests"
 done
 
-# Values that are not there are refused, and those that are stand in the README.
-if "$helm4" template creditd "$chart" --set database.existingSecret=x --set replicas=2 \
-    >/dev/null 2>&1; then
-    echo "a value that is not there was taken" >&2
-    exit 1
-fi
-if "$helm4" template creditd "$chart" >/dev/null 2>&1; then
-    echo "it was rendered without a database" >&2
-    exit 1
-fi
-if "$helm4" template creditd "$chart" --set database.existingSecret=x \
-    --set 'identity.clientRoles={CN:reports=reader}' >/dev/null 2>&1; then
-    echo "roles were taken for certificates that nobody can show" >&2
-    exit 1
-fi
-python3 - "$chart" <<'PYTHON'
+# refused WORDS FLAG...: the chart refuses these values, with these words.
+refused() {
+    local words=$1 said
+    shift
+    if said=$("$helm4" template creditd "$chart" "$@" 2>&1 >/dev/null) || ! grep -q "$words" <<<"$said"; then
+        echo "not refused with \"$words\": $* $said" >&2
+        exit 1
+    fi
+}
+
+# Values that are not there are refused, and those that make no sense.
+refused existingSecret
+refused "'replicas' not allowed" --set database.existingSecret=x,replicas=2
+refused clientCaSecret --set database.existingSecret=x --set 'identity.clientRoles={CN:reports=reader}'
+refused clientRoles --set database.existingSecret=x,tls.existingSecret=x,tls.clientCaSecret=x \
+    --set 'identity.clientRoles={CN:*=admin}'
+refused "minReplicas is more" --set database.existingSecret=x,autoscaling.enabled=true \
+    --set autoscaling.minReplicas=9
+
+# Every value stands in the README, with its default, and is read.
+"$(dirname "$checkov")/python" - "$chart" <<'PYTHON'
 import json, os, re, sys
+import yaml
 
 chart = sys.argv[1]
 schema = json.load(open(f"{chart}/values.schema.json"))
@@ -106,7 +113,17 @@ def paths(schema, at=""):
 known = set(paths(schema))
 described = set(re.findall(r"^\| `([\w.]+)` \|", open(f"{chart}/README.md").read(), re.M))
 templates = "".join(open(f"{chart}/templates/{name}").read() for name in os.listdir(f"{chart}/templates"))
-faults = [f"{path} is not in the README" for path in sorted(known - described)]
+values = yaml.safe_load(open(f"{chart}/values.yaml"))
+defaults = {}
+for path, default in re.findall(r"^\| `([\w.]+)` \| (.*?) ?\|", open(f"{chart}/README.md").read(), re.M):
+    value = values
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    # Those without ticks are told in words.
+    shown = yaml.safe_load(default.strip("`")) if default.startswith("`") else value
+    defaults[path] = ("" if default == "" else shown) == value
+faults = [f"the default of {path} is another" for path, same in sorted(defaults.items()) if not same]
+faults += [f"{path} is not in the README" for path in sorted(known - described)]
 faults += [f"{path} is in the README, but is no value" for path in sorted(described - known)]
 faults += [f"{path} is read by no template" for path in sorted(known) if f".Values.{path}" not in templates]
 sys.exit("\n".join(faults) or None)

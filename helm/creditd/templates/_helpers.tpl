@@ -52,6 +52,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   value: {{ .Values.telemetry.logLevel | quote }}
 {{- end -}}
 
+{{- define "creditd.appProtocol" -}}
+{{- ternary "https" "kubernetes.io/h2c" (not (empty .Values.tls.existingSecret)) -}}
+{{- end -}}
+
 {{/* What the pods of the server and of the migration may not do. */}}
 {{- define "creditd.podSecurity" -}}
 runAsNonRoot: true
@@ -77,13 +81,22 @@ seccompProfile:
 {{/* Who may look a name up, and reach PostgreSQL: all pods of this chart. */}}
 {{- define "creditd.egressBase" -}}
 - ports:
-    - port: 53
+    {{- range .Values.networkPolicy.dnsPorts }}
+    - port: {{ . }}
       protocol: UDP
-    - port: 53
+    - port: {{ . }}
       protocol: TCP
+    {{- end }}
 - ports:
     - port: {{ .Values.networkPolicy.databasePort }}
       protocol: TCP
+{{- end -}}
+
+{{/* The port of the collector's URL, or else the one that goes with its scheme. */}}
+{{- define "creditd.otlpPort" -}}
+{{- $url := urlParse .Values.telemetry.otlpEndpoint -}}
+{{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" -}}
+{{- default (ternary "443" "80" (eq $url.scheme "https")) $port -}}
 {{- end -}}
 
 {{/* What the server and the migration need on disk: room for nothing but temporary files, and the
