@@ -52,6 +52,7 @@ USER 65532:65532
 # Not a loopback address, so that callers need keys: `creditd keys create`.
 ENV CREDITD_LISTEN=0.0.0.0:50051 \
     CREDITD_HEALTH_LISTEN=0.0.0.0:50052 \
+    CREDITD_METRICS_LISTEN=0.0.0.0:9464 \
     CREDITD_NO_FETCH=true
 EXPOSE 50051 50052 9464
 # SIGTERM drains; Docker's ten seconds until SIGKILL are less than --grace: `docker stop -t 30`.

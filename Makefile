@@ -6,7 +6,7 @@ TOOL := scripts/tool.sh
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run demo test test-18 check chart bench fmt contract clean
+.PHONY: help run demo test test-18 check chart image bench fmt contract clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | tr '|' '\t' | expand -t 16
@@ -44,6 +44,10 @@ bench: ## Measure, each figure beside its reference in the same run; ARGS adds f
 
 chart: ## Lint, render and validate the Helm chart; fetches some 400 MB of tools
 	scripts/chart.sh
+
+image: ## Build the container image, with docker or podman
+	@engine=$$(command -v docker || command -v podman) || { echo "this takes docker or podman" >&2; exit 1; }; \
+	"$$engine" build --build-arg SOURCE_DATE_EPOCH="$$(git log -1 --format=%ct)" -t creditd .
 
 fmt: ## Format Rust and proto
 	cargo fmt

@@ -93,6 +93,8 @@ impl Service {
         let following = tokio::spawn(door.follow(closing.clone()));
         let serving = tokio::spawn(layers.serve(routes, door, closing.clone()));
         await_database(&address, settings.migrate, identity.as_deref()).await?;
+        // Before health says that creditd serves.
+        gate.open();
         health.look(&store).await;
         let background = Background {
             store: store.clone(),
@@ -105,7 +107,6 @@ impl Service {
         let mut background =
             background.begin(&settings, campaigns, &metrics).map_err(Error::serve)?;
         background.push(following);
-        gate.open();
         Ok(Self {
             metrics: metrics.registry,
             engine,

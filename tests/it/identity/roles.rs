@@ -68,6 +68,20 @@ async fn each_role_may_call_what_it_may() {
     .await;
 }
 
+#[test]
+fn callers_are_told_which_role_they_need() {
+    let clients = include_str!("../../../docs/clients.md");
+    for (path, least) in rpcs() {
+        let (_, method) = path.rsplit_once('/').expect("a method");
+        for role in Role::ALL {
+            let row = format!("| {role} | ");
+            let row = clients.lines().find(|line| line.starts_with(&row)).expect("a row");
+            let named = row.split([' ', ',', ';']).any(|word| word == method);
+            assert_eq!(named, role == least, "{method} in the row of {role}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_may_call_anything_but_health() {
     World::run_with(guarded(), async |world| {
