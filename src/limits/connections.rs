@@ -36,8 +36,8 @@ pub const ERROR_RESETS_MAX: usize = 1_024;
 /// How often the TLS files are looked at: certificates are renewed days before they end.
 pub const TLS_LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Calls at once of those who need not say who they are, or have sent a key that is not known, over
-/// all connections: some 30 KB each. Health is asked by a few probes, and a new key is known in
-/// moments; beyond it callers are told OVERLOADED.
+/// all connections: each holds its headers and a frame or two. Health is asked by a few probes, and a
+/// new key is known in moments; beyond it callers are told OVERLOADED.
 pub const STRANGERS_MAX: usize = 1_000;
 /// Bytes of a question after health: it names a service; more would wait in memory for its end.
 pub const HEALTH_BYTES_MAX: usize = 1_024;
