@@ -142,6 +142,11 @@ impl Error {
         move |source| Error::File { action, path, source }
     }
 
+    /// Whether the server ended because sessions of one that was killed have not noticed yet.
+    pub(super) fn has_orphans(&self) -> bool {
+        matches!(self, Error::Exited { tail, .. } if tail.contains("pre-existing shared memory block"))
+    }
+
     /// Whether the server ended because another process has its port.
     pub(super) fn is_port_taken(&self) -> bool {
         matches!(self, Error::Exited { tail, .. } if tail.contains("could not bind IPv4 address"))

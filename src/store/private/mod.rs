@@ -38,6 +38,10 @@ pub use error::Error;
 /// How often a free port is picked anew when another process takes it first.
 const PORT_ATTEMPTS: u32 = 5;
 
+/// How long sessions of a server that was killed may take to notice, and how often they are looked after.
+const ORPHANS_LIMIT: Duration = Duration::from_secs(10);
+const ORPHANS_PAUSE: Duration = Duration::from_millis(100);
+
 /// How long [`PrivateServer::attach`] waits for a server that is just starting.
 const ATTACH_LIMIT: Duration = Duration::from_secs(10);
 const ATTACH_RETRY: Duration = Duration::from_millis(50);
@@ -230,7 +234,7 @@ async fn spawn(
     account: &Account,
     cluster: &Cluster,
 ) -> Result<(Postmaster, u16), Error> {
-    let mut attempt = 1;
+    let (begun, mut attempt) = (Instant::now(), 1);
     loop {
         let port = match options.port {
             Some(port) => port,
@@ -244,6 +248,10 @@ async fn spawn(
             {
                 tracing::debug!(port, attempt, "the port was taken meanwhile, another one");
                 attempt += 1;
+            }
+            Err(error) if error.has_orphans() && begun.elapsed() < ORPHANS_LIMIT => {
+                tracing::debug!("sessions of a killed server are about to end");
+                tokio::time::sleep(ORPHANS_PAUSE).await;
             }
             Err(error) => return Err(error),
         }
