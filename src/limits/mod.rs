@@ -214,6 +214,9 @@ pub const DELIVERY_LOOK_PAUSE: Duration = Duration::from_millis(20);
 /// Bytes of a response that are read, to use its connection again: what receivers say besides the
 /// status is nobody's, and not worth more.
 pub const DELIVERY_RESPONSE_BYTES: usize = 16 * 1024;
+/// Deliveries that one statement makes due when their endpoint is enabled again: a fraction of a second,
+/// during which the workers wait for none of the others.
+pub const DELIVERIES_RENEWED_AT_ONCE: i64 = 5_000;
 /// Pause after the first failure; it doubles up to [`DELIVERY_PAUSE_MAX`].
 pub const DELIVERY_PAUSE_MIN: TimeDelta = TimeDelta::seconds(5);
 /// Longest pause between two attempts, whatever a receiver asks for: it is noticed within half a

@@ -104,17 +104,43 @@ impl Store {
     }
 
     /// Makes what waits for an endpoint due, and gives it as long as something new has: while the
-    /// endpoint was disabled nothing was tried.
+    /// endpoint was disabled nothing was tried. That may be much: no statement takes more than a
+    /// stretch of it, from a part of the index to which nothing is added meanwhile.
     async fn begin_anew(&self, id: EndpointId, now: Timestamp) -> Result<()> {
-        let waiting = deliveries::table
-            .filter(deliveries::endpoint_id.eq(id.0))
-            // Spelt out, so that the index of those that wait serves it.
-            .filter(sql::<Bool>("deliveries.status = 'pending'"));
         let give_up_at = now.checked_add_signed(limits::DELIVERY_RETRY_FOR).unwrap_or(now);
         let anew =
             (deliveries::next_attempt_at.eq(Some(now)), deliveries::give_up_at.eq(give_up_at));
         let mut conn = self.readers.get().await?;
-        diesel::update(waiting).set(anew).execute(&mut conn).await?;
+        for part in [Part::Now, Part::Before, Part::After] {
+            loop {
+                let waiting = deliveries::table
+                    .filter(deliveries::endpoint_id.eq(id.0))
+                    // Spelt out, so that the index of those that wait serves it.
+                    .filter(sql::<Bool>("deliveries.status = 'pending'"))
+                    .select(deliveries::id)
+                    .limit(limits::DELIVERIES_RENEWED_AT_ONCE)
+                    .into_boxed();
+                let stretch = match part {
+                    Part::Now => waiting
+                        .filter(deliveries::next_attempt_at.eq(now))
+                        .filter(deliveries::give_up_at.lt(give_up_at)),
+                    Part::Before => waiting.filter(deliveries::next_attempt_at.lt(now)),
+                    Part::After => waiting.filter(deliveries::next_attempt_at.gt(now)),
+                };
+                let of_stretch = deliveries::table.filter(deliveries::id.eq_any(stretch));
+                if diesel::update(of_stretch).set(anew).execute(&mut conn).await? == 0 {
+                    break;
+                }
+            }
+        }
         Ok(())
     }
+}
+
+/// What waits, by when it was to be tried.
+#[derive(Clone, Copy)]
+enum Part {
+    Now,
+    Before,
+    After,
 }
