@@ -47,6 +47,12 @@ impl Address {
         Ok(Self(Servers::new(&config, Tls::new(given)?)))
     }
 
+    /// The same database, on a standby, too, for who changes nothing.
+    #[must_use]
+    pub fn for_reading(&self) -> Self {
+        Self(self.0.for_reading())
+    }
+
     /// A connection for the service's own statements: planned as look-ups, with timeouts.
     ///
     /// # Errors

@@ -33,11 +33,20 @@ impl Servers {
         Self { each: each.into(), first: Arc::default(), tls: Arc::new(tls) }
     }
 
+    /// The same, whichever of them may be written to.
+    pub(super) fn for_reading(&self) -> Self {
+        let mut each = self.each.to_vec();
+        for server in &mut each {
+            server.target_session_attrs(TargetSessionAttrs::Any);
+        }
+        Self { each: each.into(), first: Arc::default(), tls: Arc::clone(&self.tls) }
+    }
+
     pub(super) fn each(&self) -> &[Config] {
         &self.each
     }
 
-    /// A session that may write, with these options before those given.
+    /// A session that may write, unless they are [for reading](Self::for_reading), with these options before those given.
     pub(super) async fn connect(&self, options: &str) -> Result<AsyncPgConnection> {
         let first = self.first.load(Ordering::Relaxed);
         let mut failed = Vec::new();

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use creditd::pb;
+use creditd::store::{Address, audit};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
@@ -105,6 +106,14 @@ async fn a_standby_takes_over_under_load_and_nothing_is_lost() {
     let load = Load::start("load", clients, OnFailure::AskAgain);
     load.more(60).await;
     stream.send(0..20).await;
+
+    // The standby's books agree, too, at whatever point it is.
+    let (standby_alone, _) = database.url.split_once(',').expect("two servers");
+    let (_, name) = database.url.rsplit_once('/').expect("a database");
+    let (name, _) = name.split_once('?').expect("parameters");
+    let standby_alone = Address::parse(&format!("{standby_alone}/{name}")).expect("a URL");
+    let report = audit::audit(&standby_alone).await.expect("an audit");
+    assert!(report.events > 0 && report.differences.is_empty(), "{report:?}");
 
     primary.fall(Fall::Killed).await;
     let promote = database::connect(&standby.superuser()).await;

@@ -73,12 +73,13 @@ struct Count {
     count: i64,
 }
 
-/// Audits the books, in one snapshot, without locks.
+/// Audits the books, in one snapshot, without locks; on the first server of the address that answers, a
+/// standby or not.
 ///
 /// # Errors
 /// As the database says.
 pub async fn audit(address: &Address) -> Result<Report> {
-    let mut conn = address.connect_current().await?;
+    let mut conn = address.for_reading().connect_current().await?;
     conn.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let mut differences = Vec::new();
     for (rule, finding) in RULES.iter().chain(PROMISES).chain(CAMPAIGNS) {
