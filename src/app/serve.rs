@@ -50,11 +50,11 @@ pub struct Service {
 }
 
 impl Service {
-    /// Wires everything up, once the database is there and its schema is the one, and serves those who
-    /// come to the door.
+    /// Wires everything up, waits until the database is there and its schema is the one, and serves
+    /// those who come to the door; until then they are told to come back.
     ///
     /// # Errors
-    /// Where the database refuses to migrate, or a newer creditd has been there.
+    /// Where the database will not have us, or does not migrate.
     pub async fn start(
         address: Address,
         doors: impl Into<Doors>,

@@ -45,15 +45,15 @@ enum Admitted {
 }
 
 /// What stands before the services.
-struct Gate {
+struct Guard {
     /// None where nobody is asked.
     identity: Option<Arc<Identity>>,
     strangers: Strangers,
 }
 
-impl Gate {
+impl Guard {
     /// Whether nobody is asked anything.
-    fn is_open(&self, path: &str) -> bool {
+    fn is_off(&self, path: &str) -> bool {
         self.identity.is_none() && least_role(path).is_some()
     }
 
@@ -137,8 +137,8 @@ impl<S> Layer<S> for IdentityLayer {
     type Service = Guarded<S>;
 
     fn layer(&self, inner: S) -> Guarded<S> {
-        let gate = Gate { identity: self.0.clone(), strangers: Strangers::new() };
-        Guarded { inner, gate: Arc::new(gate) }
+        let guard = Guard { identity: self.0.clone(), strangers: Strangers::new() };
+        Guarded { inner, guard: Arc::new(guard) }
     }
 }
 
@@ -146,7 +146,7 @@ impl<S> Layer<S> for IdentityLayer {
 #[derive(Clone)]
 pub struct Guarded<S> {
     inner: S,
-    gate: Arc<Gate>,
+    guard: Arc<Guard>,
 }
 
 impl<S, B> Service<Request<B>> for Guarded<S>
@@ -164,16 +164,16 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        if self.gate.is_open(request.uri().path()) {
+        if self.guard.is_off(request.uri().path()) {
             return Box::pin(self.inner.call(request));
         }
-        let gate = Arc::clone(&self.gate);
+        let guard = Arc::clone(&self.guard);
         // The one that is ready is taken, and a fresh one left in its place.
         let fresh = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, fresh);
         Box::pin(async move {
             let (path, headers) = (request.uri().path(), request.headers());
-            let (caller, revoked) = match gate.admit(path, headers, request.extensions()).await {
+            let (caller, revoked) = match guard.admit(path, headers, request.extensions()).await {
                 Ok(Admitted::Caller(caller, revoked)) => (caller, revoked),
                 Ok(Admitted::Stranger(place)) => {
                     let answer = inner.call(request).await?;
