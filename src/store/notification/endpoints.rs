@@ -50,17 +50,16 @@ impl Store {
         id: EndpointId,
         update: UpdateEndpoint,
     ) -> Change<Endpoint> {
-        let enables = update.disabled == Some(false);
+        if update.disabled == Some(false) {
+            // First: enabled, what is out of time could be tried once more and be given up.
+            self.begin_anew(id).await.map_err(NotChanged::Store)?;
+        }
         let change = self.change(Wanted::default(), move |webhooks, now| {
             let endpoint = webhooks.endpoint(id)?;
             endpoint.update(update, now);
             Ok(endpoint.clone())
         });
-        let changed = change.await?;
-        if enables {
-            self.begin_anew(id, changed.at).await?;
-        }
-        Ok(changed)
+        change.await
     }
 
     /// Disables an endpoint for a reason of creditd's own; false where it is disabled or deleted
@@ -106,11 +105,12 @@ impl Store {
     /// Makes what waits for an endpoint due, and gives it as long as something new has: while the
     /// endpoint was disabled nothing was tried. That may be much: no statement takes more than a
     /// stretch of it, from a part of the index to which nothing is added meanwhile.
-    async fn begin_anew(&self, id: EndpointId, now: Timestamp) -> Result<()> {
+    async fn begin_anew(&self, id: EndpointId) -> Result<()> {
+        let mut conn = self.readers.get().await?;
+        let now = self.clock.read(&conn).await?;
         let give_up_at = now.checked_add_signed(limits::DELIVERY_RETRY_FOR).unwrap_or(now);
         let anew =
             (deliveries::next_attempt_at.eq(Some(now)), deliveries::give_up_at.eq(give_up_at));
-        let mut conn = self.readers.get().await?;
         for part in [Part::Now, Part::Before, Part::After] {
             loop {
                 let waiting = deliveries::table
