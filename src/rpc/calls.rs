@@ -161,8 +161,9 @@ struct Call {
     code: Code,
 }
 
-/// How much sooner than we a caller, or tonic, may begin to count the time of a call.
-const ROUNDING: Duration = Duration::from_millis(1);
+/// The part of a call's time, one in so many, at whose end its caller counts as out of patience: it began
+/// to count before we did, by the request's way here.
+const LAST_PART: u32 = 10;
 
 impl Call {
     fn begin(method: &Arc<Method>, headers: &HeaderMap) -> Self {
@@ -188,9 +189,10 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        // When its time is over tonic drops it without a word.
-        let took = self.begun.elapsed().saturating_add(ROUNDING);
-        if self.code == Code::Cancelled && self.patience.is_some_and(|patience| took >= patience) {
+        // When its time is over tonic drops it without a word, or its caller hangs up.
+        let took = self.begun.elapsed();
+        let is_over = |patience: Duration| took.saturating_add(patience / LAST_PART) >= patience;
+        if self.code == Code::Cancelled && self.patience.is_some_and(is_over) {
             self.code = Code::DeadlineExceeded;
         }
         self.method.open.dec();
