@@ -7,15 +7,13 @@ use std::task::{Context, Poll};
 use futures_util::future::{Either, Ready, ready};
 use http::{Request, Response};
 use tonic::body::Body;
-use tonic::server::NamedService;
-use tonic_health::pb::health_server::HealthServer;
-use tonic_health::server::HealthService;
 use tower::{Layer, Service};
 
+use super::identity::least_role;
 use super::status;
 
-/// Closed until somebody opens it. Through a closed one comes health alone; what else is called ends
-/// with UNAVAILABLE, and nothing of it has begun.
+/// Closed until somebody opens it. Through a closed one comes what anybody may call, which is health;
+/// what else is called ends with UNAVAILABLE, and nothing of it has begun.
 #[derive(Clone, Default)]
 pub struct Gate(Arc<AtomicBool>);
 
@@ -26,9 +24,7 @@ impl Gate {
     }
 
     fn lets_through(&self, path: &str) -> bool {
-        let health = HealthServer::<HealthService>::NAME;
-        self.0.load(Ordering::Relaxed)
-            || path.strip_prefix('/').and_then(|path| path.strip_prefix(health)).is_some()
+        self.0.load(Ordering::Relaxed) || least_role(path).is_none()
     }
 }
 

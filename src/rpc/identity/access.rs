@@ -3,7 +3,7 @@
 use crate::domain::identity::Role;
 
 /// The least role that may call what has this path; None where anybody may.
-pub(super) fn least_role(path: &str) -> Option<Role> {
+pub(in crate::rpc) fn least_role(path: &str) -> Option<Role> {
     let (service, method) = path.trim_start_matches('/').split_once('/').unwrap_or((path, ""));
     match service {
         // Probes have no keys.

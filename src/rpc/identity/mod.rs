@@ -18,7 +18,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
-use self::access::least_role;
+pub(super) use self::access::least_role;
 pub use self::keys::KeyRing;
 use self::keys::Taken;
 use self::revocable::Revocable;
