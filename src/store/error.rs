@@ -131,7 +131,6 @@ impl From<tokio_postgres::Error> for Error {
         };
         let refused = [
             SqlState::INVALID_PASSWORD,
-            SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
             SqlState::INVALID_CATALOG_NAME,
             SqlState::INSUFFICIENT_PRIVILEGE,
         ];
